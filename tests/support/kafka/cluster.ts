@@ -1,0 +1,165 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePorts } from "../free_port.ts";
+import { createBroker, type KafkaTestBroker, type OwnedBroker } from "./broker.ts";
+import { makeCertificates } from "./certificates.ts";
+import { kafkaClassPath } from "./class_path.ts";
+import { type BrokerPorts, serverProperties } from "./properties.ts";
+import { SASL_USER, type SaslAccess } from "./sasl.ts";
+
+const PORT_ATTEMPTS = 3;
+
+/** What {@linkcode startKafka} takes. */
+export interface KafkaClusterOptions {
+  /** How many brokers, all of them controllers too; default 1. */
+  brokers?: 1 | 3;
+  /** Adds a TLS listener; default false. */
+  tls?: boolean;
+  /** Adds a SASL_PLAINTEXT listener; default false. */
+  sasl?: boolean;
+  /** Further lines of `server.properties`; they win over the defaults. */
+  config?: Record<string, string>;
+  /** The heap of each broker in MiB; default 512. */
+  heapMb?: number;
+  /** The port of the first broker's PLAINTEXT listener; default any free one. */
+  port?: number;
+}
+
+/** What a client needs on the TLS listener, as PEM text. */
+export interface TlsAccess {
+  /** The TLS listeners, `host:port,…`. */
+  bootstrapServers: string;
+  ca: string;
+  /** A certificate that the brokers trust; they ask for one and do not insist. */
+  clientCert: string;
+  clientKey: string;
+}
+
+/** A running Apache Kafka. */
+export interface KafkaCluster extends AsyncDisposable {
+  /** The PLAINTEXT listeners, `host:port,…`. */
+  readonly bootstrapServers: string;
+  readonly brokers: readonly KafkaTestBroker[];
+  /** There if TLS was asked for. */
+  readonly tls: TlsAccess | undefined;
+  /** There if SASL was asked for. */
+  readonly sasl: SaslAccess | undefined;
+  /** The temporary folder: data, logs, certificates. */
+  readonly folder: string;
+  /** Kills the brokers and removes the folder. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts Apache Kafka in KRaft mode, on free ports of 127.0.0.1 and in a temporary folder, and
+ * waits until it answers. It ends with {@linkcode KafkaCluster.stop}, with `await using`, or when
+ * this process ends, however that happens; it does not keep this process alive.
+ *
+ * @param options How many brokers and which listeners.
+ * @returns The running cluster.
+ * @throws {Error} When a broker does not answer within 60 s, with the end of its log.
+ */
+export async function startKafka(options: KafkaClusterOptions = {}): Promise<KafkaCluster> {
+  const classPath = await kafkaClassPath();
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await startOnce(classPath, options);
+    } catch (error) {
+      // Somebody was quicker to take a port that had been free.
+      const taken = /Address already in use|BindException/.test((error as Error).message);
+      if (!taken || options.port !== undefined || attempt === PORT_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function startOnce(classPath: string, options: KafkaClusterOptions): Promise<KafkaCluster> {
+  const count = options.brokers ?? 1;
+  const ports = await choosePorts(count, options);
+  const folder = await mkdtemp(join(tmpdir(), "kafka-threads-"));
+  const brokers: OwnedBroker[] = [];
+
+  const stop = async (): Promise<void> => {
+    await Promise.all(brokers.map((broker) => broker.kill()));
+    await rm(folder, { recursive: true, force: true });
+    for (const broker of brokers.splice(0)) broker.release();
+  };
+
+  try {
+    const certificates = options.tls ? await makeCertificates(folder) : undefined;
+    const keyStore = join(folder, "broker.pem");
+    const trustStore = join(folder, "ca.pem");
+    if (certificates) {
+      await writeFile(keyStore, `${certificates.serverKey}${certificates.serverCert}`);
+    }
+    for (let nodeId = 1; nodeId <= count; nodeId++) {
+      const brokerFolder = join(folder, `broker-${nodeId}`);
+      await mkdir(brokerFolder);
+      await writeFile(
+        join(brokerFolder, "server.properties"),
+        serverProperties({
+          nodeId,
+          ports,
+          dataFolder: join(brokerFolder, "data"),
+          ...(certificates && { tls: { keyStore, trustStore } }),
+          ...(options.config && { config: options.config }),
+        }),
+      );
+      brokers.push(createBroker({
+        nodeId,
+        ports,
+        clusterFolder: folder,
+        folder: brokerFolder,
+        classPath,
+        heapMb: options.heapMb ?? 512,
+      }));
+    }
+    const format = ["-t", randomBytes(16).toString("base64url"), ...scramUsers(options.sasl)];
+    await Promise.all(brokers.map((broker) => broker.format(format)));
+    await Promise.all(brokers.map((broker) => broker.launch()));
+    await Promise.all(brokers.map((broker) => broker.answered()));
+
+    const listeners = (kind: keyof BrokerPorts): string =>
+      ports.map((of) => `127.0.0.1:${of[kind]}`).join(",");
+    return {
+      bootstrapServers: listeners("plaintext"),
+      brokers: [...brokers],
+      tls: certificates && {
+        bootstrapServers: listeners("tls"),
+        ca: certificates.ca,
+        clientCert: certificates.clientCert,
+        clientKey: certificates.clientKey,
+      },
+      sasl: options.sasl
+        ? {
+          bootstrapServers: listeners("sasl"),
+          ...SASL_USER,
+          mechanisms: ["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"],
+        }
+        : undefined,
+      folder,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function choosePorts(count: number, options: KafkaClusterOptions): Promise<BrokerPorts[]> {
+  const free = await freePorts(count * 4);
+  return Array.from({ length: count }, (_, index) => ({
+    plaintext: index === 0 && options.port !== undefined ? options.port : free.pop()!,
+    controller: free.pop()!,
+    ...(options.tls && { tls: free.pop()! }),
+    ...(options.sasl && { sasl: free.pop()! }),
+  }));
+}
+
+function scramUsers(sasl: boolean | undefined): string[] {
+  if (!sasl) return [];
+  const user = `[name=${SASL_USER.username},password=${SASL_USER.password}]`;
+  return ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((name) => ["--add-scram", `${name}=${user}`]);
+}

@@ -1,0 +1,10 @@
+/**
+ * Apache Kafka for the tests: the real one, from Maven, on free ports and in a temporary folder.
+ *
+ * @module
+ */
+
+export type { KafkaTestBroker } from "./broker.ts";
+export { type KafkaAvailability, kafkaAvailable } from "./class_path.ts";
+export * from "./cluster.ts";
+export * from "./sasl.ts";
