@@ -8,3 +8,7 @@ export type { KafkaTestBroker } from "./broker.ts";
 export { type KafkaAvailability, kafkaAvailable } from "./class_path.ts";
 export * from "./cluster.ts";
 export * from "./sasl.ts";
+export * from "./fill.ts";
+export * from "./groups.ts";
+export * from "./shared.ts";
+export * from "./topics.ts";

@@ -1,0 +1,100 @@
+import { AssignerProtocol } from "kafkajs";
+import { withAdmin } from "./client.ts";
+import { byPartition } from "./topics.ts";
+
+/**
+ * Reads what a group has committed for a topic.
+ *
+ * @param bootstrapServers `host:port,…`.
+ * @param groupId The group.
+ * @param topic The topic.
+ * @returns The offsets, by partition; -1 where nothing has been committed.
+ */
+export async function committedOffsets(
+  bootstrapServers: string,
+  groupId: string,
+  topic: string,
+): Promise<number[]> {
+  const rows = await fetchCommits(bootstrapServers, groupId, topic);
+  return byPartition(rows, ({ offset }) => Number(offset));
+}
+
+/**
+ * Reads the metadata that stands beside a group's commits.
+ *
+ * @param bootstrapServers `host:port,…`.
+ * @param groupId The group.
+ * @param topic The topic.
+ * @returns The texts, by partition; empty where there is none.
+ */
+export async function committedMetadata(
+  bootstrapServers: string,
+  groupId: string,
+  topic: string,
+): Promise<string[]> {
+  const rows = await fetchCommits(bootstrapServers, groupId, topic);
+  return byPartition(rows, ({ metadata }) => metadata ?? "");
+}
+
+/** A group as its coordinator sees it. */
+export interface GroupDescription {
+  /** Such as "Stable", "PreparingRebalance", "Empty" or "Dead"; the last also when there is none. */
+  state: string;
+  members: GroupMember[];
+}
+
+/** One member of a group. */
+export interface GroupMember {
+  memberId: string;
+  clientId: string;
+  /** Partitions by topic. */
+  assignment: Record<string, number[]>;
+}
+
+/**
+ * Describes a group (of the classic protocol).
+ *
+ * @param bootstrapServers `host:port,…`.
+ * @param groupId The group.
+ * @returns Its state and members.
+ */
+export async function describeGroup(
+  bootstrapServers: string,
+  groupId: string,
+): Promise<GroupDescription> {
+  const { groups } = await withAdmin(
+    bootstrapServers,
+    (admin) => admin.describeGroups([groupId]),
+  );
+  const group = groups[0];
+  if (group === undefined) throw new Error(`Cannot describe group "${groupId}": no answer`);
+  return {
+    state: group.state,
+    members: group.members.map(({ memberId, clientId, memberAssignment }) => ({
+      memberId,
+      clientId,
+      // While the group rebalances a member has none.
+      assignment: memberAssignment.length === 0
+        ? {}
+        : AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment ?? {},
+    })),
+  };
+}
+
+/**
+ * Deletes a group and its commits.
+ *
+ * @param bootstrapServers `host:port,…`.
+ * @param groupId The group; it must have no members left.
+ */
+export async function deleteGroup(bootstrapServers: string, groupId: string): Promise<void> {
+  await withAdmin(bootstrapServers, (admin) => admin.deleteGroups([groupId]));
+}
+
+async function fetchCommits(bootstrapServers: string, groupId: string, topic: string) {
+  const topics = await withAdmin(
+    bootstrapServers,
+    (admin) => admin.fetchOffsets({ groupId, topics: [topic] }),
+  );
+  return topics[0]?.partitions ?? [];
+}
