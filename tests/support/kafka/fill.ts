@@ -1,7 +1,8 @@
 import { Buffer } from "node:buffer";
-import type { Message, Producer } from "kafkajs";
-import { quietClient, withAdmin } from "./client.ts";
-import { createTopic, endOffsets } from "./topics.ts";
+import { withAdmin } from "./client.ts";
+import { connectRawProducer } from "./raw_produce.ts";
+import { encodeRecordBatch, type PlainRecord } from "./record_batch.ts";
+import { byPartition, createTopic, endOffsets } from "./topics.ts";
 
 /** Under the broker's limit for one batch, 1 MiB. */
 const BATCH_BYTES = 700_000;
@@ -54,17 +55,16 @@ export async function fillTopic(
   }
   if (present.every((end, index) => end === wanted[index])) return;
 
-  const producer = quietClient(bootstrapServers).producer();
-  try {
-    await producer.connect();
-    await Promise.all(
-      wanted.map((end, partition) =>
-        fillPartition(producer, topic, partition, present[partition]!, end, options)
-      ),
-    );
-  } finally {
-    await producer.disconnect();
-  }
+  const leaders = await findLeaders(bootstrapServers, topic);
+  await Promise.all(
+    wanted.map((end, partition) =>
+      fillPartition(
+        leaders[partition]!,
+        { topic, partition, start: present[partition]!, end },
+        options,
+      )
+    ),
+  );
 }
 
 /**
@@ -86,25 +86,66 @@ export function fillValue(n: number, bytes: number): Buffer {
   return value;
 }
 
-async function fillPartition(
-  producer: Producer,
-  topic: string,
-  partition: number,
-  start: number,
-  end: number,
-  { bytes, keys }: FillOptions,
-): Promise<void> {
-  const size = Math.max(1, Math.floor(BATCH_BYTES / (bytes + RECORD_OVERHEAD)));
-  // One batch of a partition at a time keeps the numbers in order even if a send is retried.
-  for (let first = start; first < end; first += size) {
-    const messages: Message[] = [];
-    for (let n = first; n < Math.min(end, first + size); n++) {
-      messages.push({
-        partition,
-        key: keys === undefined ? null : `k${n % keys}`,
-        value: fillValue(n, bytes),
-      });
+interface Address {
+  host: string;
+  port: number;
+}
+
+async function findLeaders(bootstrapServers: string, topic: string): Promise<Address[]> {
+  return await withAdmin(bootstrapServers, async (admin) => {
+    const { brokers } = await admin.describeCluster();
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    const partitions = topics[0]?.partitions ?? [];
+    return byPartition(
+      partitions.map(({ partitionId, leader }) => ({ partition: partitionId, leader })),
+      ({ partition, leader }) => {
+        const address = brokers.find(({ nodeId }) => nodeId === leader);
+        if (!address) {
+          throw new Error(`Cannot fill "${topic}": partition ${partition} has no leader`);
+        }
+        return address;
+      },
+    );
+  });
+}
+
+/** What is missing in a partition: the offsets from `start` to before `end`. */
+interface Gap {
+  topic: string;
+  partition: number;
+  start: number;
+  end: number;
+}
+
+async function fillPartition(leader: Address, gap: Gap, options: FillOptions): Promise<void> {
+  const { topic, partition, start, end } = gap;
+  if (start === end) return;
+  const size = Math.max(1, Math.floor(BATCH_BYTES / (options.bytes + RECORD_OVERHEAD)));
+  const producer = connectRawProducer(leader.host, leader.port);
+  try {
+    let batch = makeBatch(start, Math.min(end, start + size), options);
+    for (let first = start; first < end; first += size) {
+      // One batch under way keeps the numbers in order; the next is made meanwhile.
+      const sent = producer.send(topic, partition, batch);
+      const next = first + size;
+      if (next < end) batch = makeBatch(next, Math.min(end, next + size), options);
+      const offset = await sent;
+      if (offset !== first) {
+        throw new Error(
+          `Cannot fill "${topic}" partition ${partition}: somebody else writes to it`,
+        );
+      }
     }
-    await producer.send({ topic, messages });
+  } finally {
+    producer.close();
   }
+}
+
+function makeBatch(first: number, end: number, { bytes, keys }: FillOptions): Buffer {
+  const records: PlainRecord[] = [];
+  for (let n = first; n < end; n++) {
+    const key = keys === undefined ? null : Buffer.from(`k${n % keys}`);
+    records.push({ key, value: fillValue(n, bytes) });
+  }
+  return encodeRecordBatch(records);
 }
