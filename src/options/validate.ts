@@ -242,7 +242,7 @@ function isSecretPath(keys: readonly unknown[], value: unknown): boolean {
   const last = names.at(-1);
   if (last === undefined) return false;
   // What is given where an object belongs may be the secret itself: `sasl: "the password"`.
-  if (SECRET_HOLDERS.has(last)) return !isObject(value) && typeof value !== "boolean";
+  if (SECRET_HOLDERS.has(last)) return typeof value === "string" || Array.isArray(value);
   // Inside, an unknown name may be a secret's, misspelt beyond recognition.
   if (names.some((name) => SECRET_HOLDERS.has(name))) return !HARMLESS.has(last);
   return isSecretName(last);
