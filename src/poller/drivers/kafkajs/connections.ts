@@ -1,0 +1,157 @@
+/** A kafkajs cluster whose sockets and timers are ours to end. */
+
+import net from "node:net";
+import tls from "node:tls";
+import type { DriverContext, DriverSasl, TlsOptions } from "../../../driver.ts";
+import { ConnectionError } from "../../../errors.ts";
+import {
+  type Cluster,
+  type Connection,
+  createCluster,
+  createLogger,
+  type KafkajsLogEntry,
+  type KafkajsLogger,
+  LEVELS,
+  type RequestQueue,
+} from "./internals.ts";
+import type { KafkajsSettings } from "./settings.ts";
+
+const KEEP_ALIVE_DELAY_MS = 60_000;
+/** How soon to look again at requests that wait for room on their connection. */
+const CHECK_PENDING_INTERVAL_MS = 10;
+
+/** A cluster, and the way to be rid of it. */
+export interface Connections {
+  cluster: Cluster;
+  /** Ends every socket and every request at once. */
+  destroy(): void;
+}
+
+/** Makes a cluster; nothing is connected yet. */
+export function createConnections(
+  context: DriverContext,
+  settings: KafkajsSettings,
+  logger: KafkajsLogger,
+): Connections {
+  const connections = new Set<Connection>();
+  const sockets = new Set<net.Socket>();
+  const { bootstrapServers, clientId, ssl, sasl } = context;
+
+  const cluster = createCluster({
+    logger,
+    brokers: bootstrapServers,
+    clientId,
+    ssl: tlsOptions(ssl),
+    sasl: sasl === undefined ? undefined : saslOptions(sasl),
+    socketFactory: socketFactory(sockets),
+    connectionTimeout: settings.connectionTimeout,
+    authenticationTimeout: settings.authenticationTimeout,
+    reauthenticationThreshold: settings.reauthenticationThreshold,
+    requestTimeout: settings.requestTimeout,
+    enforceRequestTimeout: settings.enforceRequestTimeout,
+    metadataMaxAge: settings.metadataMaxAge,
+    allowAutoTopicCreation: settings.allowAutoTopicCreation,
+    maxInFlightRequests: settings.maxInFlightRequests,
+    isolationLevel: settings.isolationLevel,
+    retry: { retries: 0, ...settings.retry },
+    offsets: new Map(),
+  });
+
+  // kafkajs splits an address at its first colon, which breaks IPv6, and its request queues never rest.
+  const { build } = cluster.connectionPoolBuilder;
+  let next = 0;
+  cluster.connectionPoolBuilder.build = async (destination) => {
+    const address = destination?.host === undefined
+      ? hostAndPort(bootstrapServers[next++ % bootstrapServers.length]!)
+      : destination;
+    const pool = await build(address);
+    for (const connection of pool.pool) {
+      connections.add(connection);
+      letRest(connection.requestQueue);
+    }
+    return pool;
+  };
+
+  return {
+    cluster,
+    destroy() {
+      const error = new ConnectionError("Cannot go on: the connection is closed", {
+        retriable: true,
+      });
+      for (const { requestQueue } of connections) {
+        // A socket that is destroyed from this side tells kafkajs nothing: its requests would wait.
+        requestQueue.rejectAll(error);
+        requestQueue.destroy();
+      }
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** Makes kafkajs's log a part of ours. Its errors are retried here, so they are warnings. */
+export function createKafkajsLogger({ logger }: DriverContext): KafkajsLogger {
+  return createLogger({
+    level: LEVELS.DEBUG,
+    logCreator: () => ({ namespace, level, log }: KafkajsLogEntry) => {
+      const { message, timestamp: _, logger: source, stack: __, ...fields } = log;
+      const line = [`${source} ${namespace}: ${message}`, fields] as const;
+      if (level <= LEVELS.WARN) logger.warn(...line);
+      else logger.debug(...line);
+    },
+  });
+}
+
+/**
+ * Keeps an idle queue from re-arming its timer for ever: kafkajs 2.2.4 schedules the next check
+ * without anything to check, after a delay that is negative (kafkajs #1751).
+ */
+export function letRest(queue: RequestQueue): void {
+  queue.scheduleCheckPendingRequests = () => {
+    if (queue.throttleCheckTimeoutId !== null || queue.pending.length === 0) return;
+    const throttledMs = queue.throttledUntil - Date.now();
+    queue.throttleCheckTimeoutId = setTimeout(() => {
+      queue.throttleCheckTimeoutId = null;
+      queue.checkPendingRequests();
+    }, throttledMs > 0 ? throttledMs : CHECK_PENDING_INTERVAL_MS);
+  };
+}
+
+/** Splits `host:port`, where the host may be an IPv6 address in brackets. */
+export function hostAndPort(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(":");
+  return {
+    host: address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"),
+    port: Number(address.slice(colon + 1)),
+  };
+}
+
+function socketFactory(sockets: Set<net.Socket>) {
+  return ({ host, port, ssl, onConnect }: {
+    host: string;
+    port: number;
+    ssl: tls.ConnectionOptions | null;
+    onConnect: () => void;
+  }): net.Socket => {
+    const name = net.isIP(host) === 0 ? { servername: host } : {};
+    const socket = ssl
+      ? tls.connect({ host, port, ...name, ...ssl }, onConnect)
+      : net.connect({ host, port }, onConnect);
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    return socket;
+  };
+}
+
+function tlsOptions(ssl: boolean | TlsOptions): tls.ConnectionOptions | null {
+  if (ssl === false) return null;
+  return ssl === true ? {} : { ...ssl };
+}
+
+function saslOptions(sasl: DriverSasl): Record<string, unknown> {
+  if (sasl.mechanism !== "oauthbearer") return { ...sasl };
+  return {
+    mechanism: "oauthbearer",
+    oauthBearerProvider: async () => ({ value: await sasl.token() }),
+  };
+}

@@ -1,0 +1,230 @@
+/**
+ * The parts of kafkajs 2.2.4 that the driver is made of, with the types they lack.
+ *
+ * `consumer.run` of kafkajs cannot be used here: nothing waits for the handlers when the group
+ * rebalances, restarts have no budget (kafkajs #1721), every record becomes an object, and a fetch is
+ * given up when one of its partitions is paused. Below it lie sound parts: connections, protocol
+ * requests, membership. These modules are not a documented interface, but kafkajs 2.2.4 is the last
+ * release, and `tests/poller/drivers/kafkajs` fails if one of them is not what is written here.
+ */
+
+import ClusterModule from "kafkajs/src/cluster/index.js";
+import ConsumerGroupModule from "kafkajs/src/consumer/consumerGroup.js";
+import assignersModule from "kafkajs/src/consumer/assigners/index.js";
+import EmitterModule from "kafkajs/src/instrumentation/emitter.js";
+import loggersModule from "kafkajs/src/loggers/index.js";
+import requestsModule from "kafkajs/src/protocol/requests/index.js";
+import apiKeysModule from "kafkajs/src/protocol/requests/apiKeys.js";
+import protocolErrorModule from "kafkajs/src/protocol/error.js";
+import compressionModule from "kafkajs/src/protocol/message/compression/index.js";
+import messageSetModule from "kafkajs/src/protocol/messageSet/decoder.js";
+import DecoderModule from "kafkajs/src/protocol/decoder.js";
+import type { Socket } from "node:net";
+
+/** An error of kafkajs. */
+export interface KafkajsError extends Error {
+  /** Name of the Kafka error code, such as `REBALANCE_IN_PROGRESS`. */
+  type?: string;
+  /** Node's error code, or Kafka's. */
+  code?: string | number;
+  /** What kafkajs thinks of trying again. */
+  retriable?: boolean;
+}
+
+/** Keeps track of the requests of one connection. */
+export interface RequestQueue {
+  pending: unknown[];
+  throttledUntil: number;
+  throttleCheckTimeoutId: ReturnType<typeof setTimeout> | null;
+  scheduleCheckPendingRequests(): void;
+  checkPendingRequests(): void;
+  rejectAll(error: Error): void;
+  destroy(): void;
+}
+
+/** One socket to a broker. */
+export interface Connection {
+  requestQueue: RequestQueue;
+  socket?: Socket;
+}
+
+/** A request of the protocol: how to send it, how to read the answer. */
+export interface ProtocolRequest<T> {
+  request: { apiVersion: number };
+  response: { decode(payload: Uint8Array): Promise<T>; parse(data: T): Promise<T> };
+  requestTimeout?: number;
+}
+
+/** Two connections to a broker: one for fetches, one for all else. */
+export interface ConnectionPool {
+  pool: Connection[];
+  send<T>(request: ProtocolRequest<T>): Promise<T>;
+}
+
+/** What a fetch asks of one partition. */
+export interface FetchPartition {
+  partition: number;
+  fetchOffset: string;
+  maxBytes: number;
+}
+
+/** The arguments of a fetch. */
+export interface FetchArguments {
+  maxWaitTime: number;
+  minBytes: number;
+  maxBytes: number;
+  isolationLevel: number;
+  rackId: string;
+  topics: { topic: string; partitions: FetchPartition[] }[];
+}
+
+/** An offset as the protocol modules of kafkajs return it. */
+export interface PartitionOffset {
+  partition: number;
+  offset: string;
+  metadata?: string | null;
+}
+
+/** A broker: one request a method. */
+export interface Broker {
+  nodeId: number;
+  connectionPool: ConnectionPool;
+  isConnected(): boolean;
+  disconnect(): Promise<void>;
+  lookupRequest(
+    apiKey: number,
+    definition: unknown,
+  ): (fetch: FetchArguments) => ProtocolRequest<unknown>;
+  metadata(topics: string[]): Promise<unknown>;
+  heartbeat(
+    request: { groupId: string; groupGenerationId: number; memberId: string },
+  ): Promise<unknown>;
+  offsetFetch(request: {
+    groupId: string;
+    topics: { topic: string; partitions: { partition: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: PartitionOffset[] }[] }>;
+  offsetCommit(request: {
+    groupId: string;
+    memberId: string;
+    groupGenerationId: number;
+    topics: { topic: string; partitions: PartitionOffset[] }[];
+  }): Promise<unknown>;
+  listOffsets(request: {
+    isolationLevel: number;
+    topics: { topic: string; partitions: { partition: number; timestamp: number }[] }[];
+  }): Promise<{ responses: { topic: string; partitions: PartitionOffset[] }[] }>;
+}
+
+/** Makes connections to a broker; without a host, to the next bootstrap server. */
+export interface ConnectionPoolBuilder {
+  build(
+    destination?: { host?: string; port?: number; rack?: string },
+  ): Promise<ConnectionPool>;
+}
+
+/** What metadata says of one partition. */
+export interface PartitionMetadata {
+  partitionId: number;
+  leader: number | null;
+}
+
+/** Brokers, their connections, and metadata. */
+export interface Cluster {
+  connectionPoolBuilder: ConnectionPoolBuilder;
+  connect(): Promise<void>;
+  addMultipleTargetTopics(topics: string[]): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  refreshMetadataIfNecessary(): Promise<void>;
+  findBroker(node: { nodeId: number | string }): Promise<Broker>;
+  findGroupCoordinator(group: { groupId: string }): Promise<Broker>;
+  findTopicPartitionMetadata(topic: string): PartitionMetadata[];
+  fetchTopicsOffset(
+    topics: {
+      topic: string;
+      partitions: { partition: number }[];
+      fromBeginning: boolean;
+    }[],
+  ): Promise<{ topic: string; partitions: PartitionOffset[] }[]>;
+}
+
+/** Membership in a group. */
+export interface ConsumerGroup {
+  cluster: Cluster;
+  coordinator: Broker | null;
+  generationId: number | null;
+  memberId: string | null;
+  joinAndSync(): Promise<void>;
+  leave(): Promise<void>;
+  assigned(): { topic: string; partitions: number[] }[];
+  checkForStaleAssignment(): void;
+}
+
+/** A logger of kafkajs. */
+export interface KafkajsLogger {
+  namespace(name: string): KafkajsLogger;
+}
+
+/** One line of kafkajs's log. */
+export interface KafkajsLogEntry {
+  namespace: string;
+  level: number;
+  log: { message: string; timestamp: string; logger: string } & Record<string, unknown>;
+}
+
+/** A message of the formats before record batches. */
+export interface OldMessage {
+  offset: string;
+  timestamp?: string;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+}
+
+type Assigner = (options: { groupId: string; logger: KafkajsLogger; cluster: Cluster }) => unknown;
+
+/** Makes a {@linkcode Cluster}. */
+export const createCluster = (options: Record<string, unknown>): Cluster =>
+  new (ClusterModule as unknown as new (options: unknown) => Cluster)(options);
+
+/** Makes a {@linkcode ConsumerGroup}. */
+export const createConsumerGroup = (options: Record<string, unknown>): ConsumerGroup =>
+  new (ConsumerGroupModule as unknown as new (options: unknown) => ConsumerGroup)(options);
+
+/** Makes an emitter of kafkajs's instrumentation events. */
+export const createEmitter = (): unknown => new (EmitterModule as unknown as new () => unknown)();
+
+/** kafkajs's assignor, and with it the group protocol that its other users have. */
+export const roundRobin: Assigner = (assignersModule as { roundRobin: Assigner }).roundRobin;
+
+/** kafkajs's logger factory and levels. */
+export const { createLogger, LEVELS } = loggersModule as {
+  createLogger(options: {
+    level: number;
+    logCreator: (level: number) => (entry: KafkajsLogEntry) => void;
+  }): KafkajsLogger;
+  LEVELS: Record<"NOTHING" | "ERROR" | "WARN" | "INFO" | "DEBUG", number>;
+};
+
+/** Protocol definitions by API. */
+export const { requests } = requestsModule as { requests: { Fetch: unknown } };
+
+/** API keys by name. */
+export const apiKeys: { Fetch: number } = apiKeysModule;
+
+/** Makes the error of a Kafka error code. */
+export const { createErrorFromCode } = protocolErrorModule as {
+  createErrorFromCode(code: number): KafkajsError;
+};
+
+/** Finds the codec of a record batch's attributes, or null where it is not compressed. */
+export const { lookupCodecByAttributes } = compressionModule as {
+  lookupCodecByAttributes(
+    attributes: number,
+  ): { decompress(bytes: Uint8Array): Promise<Uint8Array> } | null;
+};
+
+/** Decodes the message formats before record batches (magic 0 and 1). */
+export const decodeMessageSet = (bytes: Uint8Array): Promise<OldMessage[]> =>
+  (messageSetModule as unknown as (decoder: unknown, size: number) => Promise<OldMessage[]>)(
+    new (DecoderModule as unknown as new (bytes: Uint8Array) => unknown)(bytes),
+    bytes.length,
+  );

@@ -1,0 +1,144 @@
+/**
+ * Every message that crosses between the program's thread and the poller thread.
+ *
+ * All are plain data that `postMessage` can clone. Each channel is ordered, and the protocol leans on
+ * it: an acknowledgement posted before an answer has arrived before it.
+ */
+
+import type { DriverSasl, DriverStatus, TlsOptions, TopicPartition } from "../driver.ts";
+import type { LogLevel } from "../logger.ts";
+import type { WireError } from "./error_wire.ts";
+import type { PackedRecords } from "./records.ts";
+
+/** SASL settings without the token function, which stays on the program's thread. */
+export type WireSasl =
+  | Exclude<DriverSasl, { mechanism: "oauthbearer" }>
+  | { mechanism: "oauthbearer" };
+
+/** What the poller thread needs to know to begin. */
+export interface PollerOptions {
+  /** Name of the consumer, for log lines. */
+  name: string;
+  /** Addresses to begin with, each `host:port`. */
+  bootstrapServers: readonly string[];
+  /** Name of the consumer group. */
+  groupId: string;
+  /** Topics to read. */
+  topics: readonly string[];
+  /** Where a group without commits begins. */
+  startFrom: "latest" | "earliest";
+  /** Name the client gives itself. */
+  clientId: string;
+  /** TLS, or false. */
+  ssl: boolean | TlsOptions;
+  /** SASL, or undefined. */
+  sasl?: WireSasl;
+  /** A built-in driver's name, or the address of a driver module. */
+  driver: string;
+  /** Whether `driver` is an address. */
+  driverIsUrl: boolean;
+  /** Passed to the driver as it is. */
+  driverOptions: Record<string, unknown>;
+  /** See `KafkaOptions`. */
+  sessionTimeoutMs: number;
+  /** See `KafkaOptions`. */
+  heartbeatIntervalMs: number;
+  /** The room the receiver grants: what may be handed over and not finished. */
+  maxInFlight: { messages: number; bytes: number };
+  /** How often to commit what is finished, or null for commits on request only. */
+  commitIntervalMs: number | null;
+  /** Stop by itself after this time of polling, or null. */
+  lifetimeMs: number | null;
+  /** Backoff of polling errors. */
+  retry: { initialMs: number; maxMs: number; budgetMs: number | null };
+  /** Most milliseconds a revocation waits for what is under way. */
+  revokeTimeoutMs: number;
+  /** Longest wait for the first poll. */
+  startTimeoutMs: number;
+  /** Log lines below this level do not cross. */
+  logLevel: LogLevel;
+}
+
+/** Where one partition stands. */
+export interface PartitionSnapshot extends TopicPartition {
+  /** Epoch of its assignment. */
+  epoch: number;
+  /** Offset from which the next fetch reads, or null before the first. */
+  position: number | null;
+  /** Offset the group has committed, or null. */
+  committed: number | null;
+  /** End of the log as last seen, or null. */
+  endOffset: number | null;
+  /** Messages fetched but not handed over. */
+  queuedMessages: number;
+  /** Their bytes. */
+  queuedBytes: number;
+  /** Messages handed over and not finished. */
+  inFlight: number;
+  /** Whether the client was told not to fetch it. */
+  paused: boolean;
+}
+
+/** Where the poller thread stands. */
+export interface PollerSnapshot {
+  /** Membership in the group. */
+  group: DriverStatus["group"];
+  /** Milliseconds since the epoch of the last answered heartbeat, or null. */
+  heartbeatAt: number | null;
+  /** Name the group knows this member by, or null. */
+  memberId: string | null;
+  /** Milliseconds since the epoch of the last good poll, or null. */
+  polledAt: number | null;
+  /** The last polling or commit error that has not been followed by a success, or null. */
+  error: WireError | null;
+  /** Each assigned partition. */
+  partitions: PartitionSnapshot[];
+  /** Polls that failed. */
+  pollErrors: number;
+  /** Commits that were acknowledged. */
+  commits: number;
+  /** Commits that failed. */
+  commitErrors: number;
+  /** Times the assignment was taken away. */
+  rebalances: number;
+}
+
+/** How the poller thread's run ended. */
+export type Ending =
+  | { reason: "stopped" | "lifetime" }
+  | { reason: "failed"; error: WireError };
+
+/** From the program's thread to the poller thread. */
+export type ToPoller =
+  | { type: "start"; options: PollerOptions }
+  /** The first `count` messages of a batch are finished; `offset` is that of the last of them. */
+  | { type: "finished"; batch: number; count: number; offset: number }
+  /** The answer to `drain`: nothing of what it named is under way, nor will be. */
+  | { type: "drained"; id: number }
+  | ({ type: "commit"; id: number; epoch: number; offset: number } & TopicPartition)
+  | { type: "token"; id: number; token: string }
+  | { type: "token-failed"; id: number; error: WireError }
+  | { type: "ping"; id: number }
+  | { type: "stop" };
+
+/** From the poller thread to the program's thread. */
+export type FromPoller =
+  /** The thread listens: nothing may be posted to it earlier. */
+  | { type: "ready" }
+  /** The first poll has succeeded. */
+  | { type: "started"; snapshot: PollerSnapshot }
+  | ({ type: "batch"; batch: number; epoch: number; records: PackedRecords } & TopicPartition)
+  /**
+   * Give up what belongs to these partitions' epochs (null: everything, for good), let what is under
+   * way finish, acknowledge it, then answer `drained`.
+   */
+  | { type: "drain"; id: number; partitions: (TopicPartition & { epoch: number })[] | null }
+  | { type: "committed"; id: number }
+  | { type: "commit-failed"; id: number; error: WireError }
+  | { type: "token-wanted"; id: number }
+  | { type: "log"; level: LogLevel; message: string; fields?: Record<string, unknown> }
+  | { type: "pong"; id: number; snapshot: PollerSnapshot }
+  /** Intake has ended; what is under way is being waited for. */
+  | { type: "stopping"; reason: Ending["reason"] }
+  /** The last message: everything is closed. */
+  | { type: "ended"; ending: Ending; snapshot: PollerSnapshot };
