@@ -454,6 +454,8 @@ describe("parseThreadManagerOptions() never prints", () => {
     it(`sasl: ${title}`, () => hides(inConsumer({ sasl })));
   }
   it("ssl.key", () => hides(inConsumer({ ssl: { key: secret, cert: pem } })));
+  it("a private key at another option", () =>
+    hides(inConsumer({ startFrom: `-----BEGIN PRIVATE KEY-----${secret}` })));
   it("text instead of ssl", () => hides(inConsumer({ ssl: secret })));
   it("an unknown option of ssl", () => hides(inConsumer({ ssl: { pfx: secret } })));
   it("a password beside its object", () =>

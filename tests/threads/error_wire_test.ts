@@ -217,13 +217,12 @@ describe("encodeError() takes", () => {
     assert.ok(depth > 5 && depth < 50, `${depth} causes`);
 
     const huge = Object.assign(new Error("x"), {
-      list: new Array(4_000_000_000),
-      tree: tree(12),
       bytes: new Uint8Array(10_000_000),
-      view: new Uint8Array(new ArrayBuffer(10_000_000), 5, 2),
+      tree: tree(12),
+      list: new Array(4_000_000_000),
     });
     const wire = encodeError(huge);
-    assert.ok(JSON.stringify(wire).length < 1_000_000);
+    assert.ok(JSON.stringify(wire).length < 200_000);
     assert.equal(wire.message, "x");
   });
 
