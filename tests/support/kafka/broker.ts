@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitForAnswer } from "./answer.ts";
 import { javaCommand } from "./class_path.ts";
-import { type GuardedProcess, spawnGuarded } from "./guard.ts";
+import { type GuardedProcess, spawnGuarded, whileHeld } from "./guard.ts";
 import type { BrokerPorts } from "./properties.ts";
 
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -150,9 +150,7 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
       const tool = await java(["-XX:TieredStopAtLevel=1"], [
         ...["kafka.tools.StorageTool", "format", "-c", propertiesFile, ...args],
       ]);
-      // Holds this process, which the guard does not.
-      const hold = setInterval(() => {}, 60_000);
-      const status = await tool.exited.finally(() => clearInterval(hold));
+      const status = await whileHeld(tool.exited);
       if (status !== 0) {
         throw new Error(`Cannot format the storage of broker ${nodeId}\n${await tail(log)}`);
       }

@@ -115,7 +115,9 @@ async function startOnce(classPath: string, options: KafkaClusterOptions): Promi
         heapMb: options.heapMb ?? 512,
       }));
     }
-    const format = ["-t", randomBytes(16).toString("base64url"), ...scramUsers(options.sasl)];
+    // With "=", since an id may begin with a dash.
+    const clusterId = `--cluster-id=${randomBytes(16).toString("base64url")}`;
+    const format = [clusterId, ...scramUsers(options.sasl)];
     await Promise.all(brokers.map((broker) => broker.format(format)));
     await Promise.all(brokers.map((broker) => broker.launch()));
     await Promise.all(brokers.map((broker) => broker.answered()));

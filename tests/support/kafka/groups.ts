@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { AssignerProtocol } from "kafkajs";
 import { withAdmin } from "./client.ts";
 import { byPartition } from "./topics.ts";
@@ -47,7 +48,7 @@ export interface GroupDescription {
 export interface GroupMember {
   memberId: string;
   clientId: string;
-  /** Partitions by topic. */
+  /** Partitions by topic, in ascending order. */
   assignment: Record<string, number[]>;
 }
 
@@ -74,9 +75,7 @@ export async function describeGroup(
       memberId,
       clientId,
       // While the group rebalances a member has none.
-      assignment: memberAssignment.length === 0
-        ? {}
-        : AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment ?? {},
+      assignment: memberAssignment.length === 0 ? {} : readAssignment(memberAssignment),
     })),
   };
 }
@@ -89,6 +88,12 @@ export async function describeGroup(
  */
 export async function deleteGroup(bootstrapServers: string, groupId: string): Promise<void> {
   await withAdmin(bootstrapServers, (admin) => admin.deleteGroups([groupId]));
+}
+
+function readAssignment(bytes: Buffer): Record<string, number[]> {
+  const assignment = AssignerProtocol.MemberAssignment.decode(bytes)?.assignment ?? {};
+  for (const partitions of Object.values(assignment)) partitions.sort((a, b) => a - b);
+  return assignment;
 }
 
 async function fetchCommits(bootstrapServers: string, groupId: string, topic: string) {

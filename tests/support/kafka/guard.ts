@@ -70,41 +70,59 @@ export function spawnGuarded(command: string[], options: GuardedOptions): Promis
     (stream as unknown as { unref?: () => void }).unref?.();
   }
 
-  return new Promise((resolve, reject) => {
-    let status: number | undefined;
-    let settle: (status: number) => void;
-    const exited = new Promise<number>((done) => settle = done);
-    const end = (code: number): void => {
-      status ??= code;
-      settle(status);
-    };
-    guard.once("error", reject);
-    guard.once("exit", () => {
-      reject(new Error(`Cannot start "${command[0]}"`));
-      end(1);
-    });
-    createInterface({ input: guard.stdout }).on("line", (line) => {
-      const [word, number] = line.split(" ");
-      if (word === "exit") return end(Number(number));
-      const pid = Number(number);
-      resolve({
-        pid,
-        get status() {
-          return status;
-        },
-        exited,
-        signal(name) {
-          if (status !== undefined) return;
-          try {
-            process.kill(pid, name);
-          } catch (error) {
-            if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-          }
-        },
-        release() {
-          input.end("released\n");
-        },
+  return whileHeld(
+    new Promise((resolve, reject) => {
+      let status: number | undefined;
+      let settle: (status: number) => void;
+      const exited = new Promise<number>((done) => settle = done);
+      const end = (code: number): void => {
+        status ??= code;
+        settle(status);
+      };
+      guard.once("error", reject);
+      guard.once("exit", () => {
+        reject(new Error(`Cannot start "${command[0]}"`));
+        end(1);
       });
-    });
-  });
+      createInterface({ input: guard.stdout }).on("line", (line) => {
+        const [word, number] = line.split(" ");
+        if (word === "exit") return end(Number(number));
+        const pid = Number(number);
+        resolve({
+          pid,
+          get status() {
+            return status;
+          },
+          exited,
+          signal(name) {
+            if (status !== undefined) return;
+            try {
+              process.kill(pid, name);
+            } catch (error) {
+              if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+            }
+          },
+          release() {
+            input.end("released\n");
+          },
+        });
+      });
+    }),
+  );
+}
+
+/**
+ * Keeps this process alive while something is awaited that does not do so itself.
+ *
+ * @typeParam T What it resolves to.
+ * @param promise What is awaited.
+ * @returns The same.
+ */
+export async function whileHeld<T>(promise: Promise<T>): Promise<T> {
+  const hold = setInterval(() => {}, 60_000);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(hold);
+  }
 }

@@ -5,7 +5,7 @@
  */
 
 export type { KafkaTestBroker } from "./broker.ts";
-export { type KafkaAvailability, kafkaAvailable } from "./class_path.ts";
+export { type KafkaAvailability, kafkaAvailable, kafkaStartable } from "./class_path.ts";
 export * from "./cluster.ts";
 export * from "./sasl.ts";
 export * from "./fill.ts";
