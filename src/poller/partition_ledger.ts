@@ -52,6 +52,7 @@ export class PartitionLedger implements TopicPartition {
   #queuedBytes = 0;
   #underWay: Batch[] = [];
   #finishedTo: number | null = null;
+  readonly #start: number | null;
   #discarded = false;
 
   constructor(
@@ -62,7 +63,7 @@ export class PartitionLedger implements TopicPartition {
     this.topic = topic;
     this.partition = partition;
     this.epoch = epoch;
-    this.position = start.position ?? null;
+    this.position = this.#start = start.position ?? null;
     this.committed = start.committed ?? null;
   }
 
@@ -143,11 +144,19 @@ export class PartitionLedger implements TopicPartition {
     this.#queuedBytes = 0;
   }
 
+  /** Where this consumer stands: the offset behind all that is finished, or where it began. */
+  get finishedTo(): number | null {
+    return this.#idle ? this.position : this.#finishedTo ?? this.#start;
+  }
+
   /** Where the group would go on if it committed now, or null if nothing new can be committed. */
   commitable(): number | null {
-    const idle = !this.#discarded && this.#queue.length === 0 && this.#underWay.length === 0;
-    const offset = idle ? this.position : this.#finishedTo;
+    const offset = this.#idle ? this.position : this.#finishedTo;
     return offset !== null && offset > (this.committed ?? -1) ? offset : null;
+  }
+
+  get #idle(): boolean {
+    return !this.#discarded && this.#queue.length === 0 && this.#underWay.length === 0;
   }
 }
 

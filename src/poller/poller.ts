@@ -13,7 +13,7 @@ import type {
 import {
   CommitError,
   DriverError,
-  KafkaThreadsError,
+  type KafkaThreadsError,
   LostPartitionError,
   RetryBudgetError,
   StartTimeoutError,
@@ -512,7 +512,8 @@ export class Poller {
         topic: ledger.topic,
         partition: ledger.partition,
         epoch: ledger.epoch,
-        position: ledger.position,
+        position: ledger.finishedTo,
+        fetched: ledger.position,
         committed: ledger.committed,
         endOffset: ledger.endOffset,
         queuedMessages: ledger.queuedMessages,

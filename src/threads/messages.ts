@@ -63,8 +63,10 @@ export interface PollerOptions {
 export interface PartitionSnapshot extends TopicPartition {
   /** Epoch of its assignment. */
   epoch: number;
-  /** Offset from which the next fetch reads, or null before the first. */
+  /** The offset behind all that is finished, or null before anything is known. */
   position: number | null;
+  /** Offset from which the next fetch reads, or null before the first. */
+  fetched: number | null;
   /** Offset the group has committed, or null. */
   committed: number | null;
   /** End of the log as last seen, or null. */

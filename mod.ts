@@ -1,0 +1,37 @@
+/**
+ * Kafka consumers that never stall: one thread polls Kafka, and the program's own thread stays free.
+ *
+ * @example
+ * ```ts no-eval
+ * import { ThreadManager } from "@kafka-threads/kafka-threads";
+ *
+ * const manager = new ThreadManager({
+ *   consumer: { bootstrapServers: "localhost:9092", groupId: "shop.orders", topics: ["orders"] },
+ *   onMessage: (message) => console.log(message.topic, message.offset, message.text()),
+ *   lifetimeMs: null,
+ * });
+ * await manager.start();
+ * ```
+ *
+ * @module
+ */
+
+export * from "./src/driver.ts";
+export * from "./src/errors.ts";
+export { type Logger, type LogLevel } from "./src/logger.ts";
+export { Message, type MessageBatch } from "./src/message.ts";
+export type {
+  KafkaOptions,
+  SaslOptions,
+  SslOptions,
+  WorkerOptions,
+} from "./src/options/kafka_options.ts";
+export type {
+  MaxInFlightOptions,
+  RetryOptions,
+  ThreadManagerOptions,
+} from "./src/options/thread_manager_options.ts";
+export type { Health, HealthCheck } from "./src/program/health.ts";
+export type { ConsumerStats, PartitionStats, ThreadStats } from "./src/program/stats.ts";
+export { type ClosedReason, type ManagerState, ThreadManager } from "./src/thread_manager.ts";
+export type { PackedRecords, RecordTable } from "./src/threads/records.ts";

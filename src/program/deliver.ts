@@ -1,0 +1,121 @@
+/** Runs a callback over the inbox, one message after the other. */
+
+import { HandlerError } from "../errors.ts";
+import { Message } from "../message.ts";
+import type { Inbox, InboxBatch } from "./inbox.ts";
+import { yieldToLoop } from "./runtime.ts";
+import { TimeSlice } from "./time_slice.ts";
+
+/** What a message is given to. */
+export type OnMessage = (message: Message) => unknown;
+
+/**
+ * Calls the callback with each message until the inbox is closed. A promise that it returns is
+ * awaited; between messages the event loop gets its turns.
+ *
+ * @throws {HandlerError} With what the callback threw as its cause. The message counts as unfinished.
+ */
+export async function deliver(inbox: Inbox, onMessage: OnMessage): Promise<void> {
+  const slice = new TimeSlice(() => performance.now());
+  while (!inbox.closed) {
+    const batch = inbox.head();
+    if (batch === null) {
+      await inbox.arrival();
+      slice.begin();
+    } else {
+      await deliverBatch(inbox, batch, onMessage, slice);
+    }
+  }
+}
+
+async function deliverBatch(
+  inbox: Inbox,
+  batch: InboxBatch,
+  onMessage: OnMessage,
+  slice: TimeSlice,
+): Promise<void> {
+  const { count } = batch.records;
+  while (batch.finished < count && !batch.revoked) {
+    const message = new Message(batch, batch.finished);
+    inbox.begin();
+    try {
+      const result = onMessage(message);
+      // Awaiting what is not a promise would cost every synchronous callback a turn.
+      if (isThenable(result)) await result;
+    } catch (cause) {
+      inbox.abandon();
+      const { topic, partition, offset } = message;
+      throw new HandlerError(
+        `The callback failed at "${topic}" partition ${partition} offset ${offset}: ${
+          cause instanceof Error ? cause.message : String(cause)
+        }`,
+        { cause, topic, partition, offset },
+      );
+    }
+    inbox.finish(batch);
+    if (slice.over()) {
+      inbox.settle();
+      await yieldToLoop();
+      slice.begin();
+    }
+  }
+  if (inbox.head() === batch) inbox.settle();
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value;
+}
+
+/** Hands messages out to `for await`, one at a time: asking for the next one finishes the last. */
+export class MessageIterator implements AsyncIterator<Message> {
+  readonly #inbox: Inbox;
+  readonly #slice = new TimeSlice(() => performance.now());
+  #current: InboxBatch | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(inbox: Inbox) {
+    this.#inbox = inbox;
+  }
+
+  /** The next message; done when the inbox is closed. Calls queue up behind each other. */
+  next(): Promise<IteratorResult<Message, undefined>> {
+    const turn = this.#turn.then(() => this.#next());
+    this.#turn = turn;
+    return turn;
+  }
+
+  /** Gives up the message that was handed out last: it counts as unfinished. */
+  return(): Promise<IteratorResult<Message, undefined>> {
+    this.#current = null;
+    this.#inbox.abandon();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  async #next(): Promise<IteratorResult<Message, undefined>> {
+    const inbox = this.#inbox;
+    const current = this.#current;
+    if (current !== null) {
+      this.#current = null;
+      inbox.finish(current);
+      const over = this.#slice.over();
+      if (over || current.finished === current.records.count || current.revoked || inbox.closed) {
+        inbox.settle();
+      }
+      if (over) {
+        await yieldToLoop();
+        this.#slice.begin();
+      }
+    }
+    while (!inbox.closed) {
+      const batch = inbox.head();
+      if (batch !== null) {
+        this.#current = batch;
+        inbox.begin();
+        return { done: false, value: new Message(batch, batch.finished) };
+      }
+      await inbox.arrival();
+      this.#slice.begin();
+    }
+    return { done: true, value: undefined };
+  }
+}

@@ -1,0 +1,176 @@
+/** The poller, seen from the program's thread: started, watched, ended. */
+
+import { ThreadError } from "../errors.ts";
+import { type Channel, channelPair } from "../threads/channel.ts";
+import type { FromPoller, PollerSnapshot, ToPoller } from "../threads/messages.ts";
+import { nextTurn, siblingModule, startWorker, unrefTimer } from "./runtime.ts";
+
+/** How often the thread is asked whether it is there. */
+const PING_INTERVAL_MS = 1_000;
+/** How many questions in a row may stay open. Counted, not timed: while the program's own thread is
+ * blocked no question is asked and no answer is read. */
+const MISSED_PINGS = 10;
+
+/** Where the poller runs. */
+export interface PollerThreadOptions {
+  /** Name of the thread. */
+  name: string;
+  /** A thread of its own, or the caller's. */
+  thread: "worker" | "inline";
+  /** Where the worker's module is, or who makes it; the library's own by default. */
+  worker: URL | (() => unknown) | undefined;
+  /** Whether the program may end while it runs. */
+  daemon: boolean;
+  /** Longest wait until the thread says that it listens. */
+  handshakeTimeoutMs: number;
+}
+
+/** What is called with what the thread says. */
+export interface PollerThreadEvents {
+  /** A message has arrived. */
+  message(message: FromPoller): void;
+  /** The thread has answered a ping. */
+  snapshot(snapshot: PollerSnapshot): void;
+  /** A second has passed; called whether or not the thread answers. */
+  tick(): void;
+  /** The thread is gone, or does not answer. Nothing follows. */
+  death(error: ThreadError): void;
+}
+
+/** A poller that has said that it listens. */
+export class PollerThread {
+  readonly #options: PollerThreadOptions;
+  readonly #events: PollerThreadEvents;
+  readonly #ready = Promise.withResolvers<void>();
+  #channel: Channel<FromPoller, ToPoller> | null = null;
+  #terminate: () => void = () => {};
+  #ticks: ReturnType<typeof setInterval> | undefined;
+  #pings = 0;
+  #answered = 0;
+  #ended = false;
+  #pongs: (() => void)[] = [];
+
+  constructor(options: PollerThreadOptions, events: PollerThreadEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /**
+   * Starts the thread and waits until it listens.
+   *
+   * @throws {ThreadError} If it cannot be made, dies, or says nothing in time.
+   */
+  async start(): Promise<void> {
+    const { name, thread, worker, daemon, handshakeTimeoutMs } = this.#options;
+    const timer = setTimeout(() => {
+      const hint = worker === undefined
+        ? "; where the program is bundled or compiled, say where its module is with workers.poller"
+        : "";
+      this.#ready.reject(startError(name, `no answer within ${handshakeTimeoutMs} ms${hint}`));
+    }, handshakeTimeoutMs);
+    try {
+      if (thread === "inline") {
+        const [ours, theirs] = channelPair<FromPoller, ToPoller>(nextTurn);
+        this.#listen(ours);
+        // Not a literal, so that neither bundlers nor JSR take the Kafka client, and with it Node's
+        // modules, into the graph of the library's entry.
+        const { href } = siblingModule("../poller/main", import.meta.url);
+        const { servePoller } = await import(href) as typeof import("../poller/main.ts");
+        servePoller(theirs);
+      } else {
+        const source = worker ?? siblingModule("../../workers/poller", import.meta.url);
+        const handle = startWorker<FromPoller, ToPoller>(source, { name, daemon });
+        this.#terminate = handle.terminate;
+        handle.onDeath = (reason) => {
+          this.#ready.reject(startError(name, reason));
+          this.#die(new ThreadError(`The thread "${name}" has died: ${reason}`));
+        };
+        this.#listen(handle);
+      }
+      await this.#ready.promise;
+    } catch (error) {
+      this.terminate();
+      throw error instanceof ThreadError
+        ? error
+        : startError(name, (error as Error)?.message, error);
+    } finally {
+      clearTimeout(timer);
+    }
+    if (this.#ended) return;
+    this.#ticks = setInterval(() => this.#tick(), PING_INTERVAL_MS);
+    // The thread keeps the program alive where it should; this timer has no say in it.
+    unrefTimer(this.#ticks);
+  }
+
+  /** Posts a message; one to a thread that is gone is dropped. */
+  post(message: ToPoller): void {
+    if (!this.#ended) this.#channel?.post(message);
+  }
+
+  /**
+   * Asks the thread for a snapshot and waits for the answer.
+   *
+   * @returns Whether it came in time.
+   */
+  async ping(timeoutMs: number): Promise<boolean> {
+    if (this.#ended || this.#channel === null) return false;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), timeoutMs);
+    this.#pongs.push(() => resolve(true));
+    this.#ping();
+    const answered = await promise;
+    clearTimeout(timer);
+    return answered;
+  }
+
+  /** Ends the thread, whatever it does. */
+  terminate(): void {
+    this.#ended = true;
+    clearInterval(this.#ticks);
+    this.#terminate();
+    if (this.#channel !== null) this.#channel.onMessage = null;
+  }
+
+  #listen(channel: Channel<FromPoller, ToPoller>): void {
+    this.#channel = channel;
+    channel.onMessage = (message) => {
+      if (this.#ended) return;
+      if (message.type === "ready") return this.#ready.resolve();
+      if (message.type !== "pong") return this.#events.message(message);
+      this.#answered = message.id;
+      this.#events.snapshot(message.snapshot);
+      for (const pong of this.#pongs.splice(0)) pong();
+    };
+  }
+
+  #ping(): void {
+    this.post({ type: "ping", id: ++this.#pings });
+  }
+
+  #tick(): void {
+    this.#events.tick();
+    if (this.#pings - this.#answered >= MISSED_PINGS) {
+      const { name } = this.#options;
+      const seconds = MISSED_PINGS * PING_INTERVAL_MS / 1_000;
+      return this.#die(
+        new ThreadError(`The thread "${name}" has not answered for ${seconds} seconds`, {
+          code: "THREAD_UNRESPONSIVE",
+        }),
+      );
+    }
+    this.#ping();
+  }
+
+  #die(error: ThreadError): void {
+    if (this.#ended) return;
+    this.terminate();
+    this.#events.death(error);
+  }
+}
+
+function startError(name: string, reason: string, cause?: unknown): ThreadError {
+  return new ThreadError(`Cannot start the thread "${name}": ${reason}`, {
+    code: "THREAD_START_FAILED",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,227 @@
+/** A background thread that polls Kafka, and a callback that gets the messages. */
+
+import { StateError } from "./errors.ts";
+import { type Logger, safeLogger } from "./logger.ts";
+import type { Message } from "./message.ts";
+import type { ThreadManagerOptions } from "./options/thread_manager_options.ts";
+import {
+  parseThreadManagerOptions,
+  type ResolvedThreadManagerOptions,
+} from "./options/thread_manager_options.ts";
+import { MessageIterator } from "./program/deliver.ts";
+import { healthOf } from "./program/health.ts";
+import { Run } from "./program/run.ts";
+import { runOptions } from "./program/run_options.ts";
+import { statsOf } from "./program/stats.ts";
+import type { ConsumerStats } from "./program/stats.ts";
+import type { Health } from "./program/health.ts";
+
+/** Where a manager is in its life. `start()` leads out of "idle", "stopped" and "failed". */
+export type ManagerState = "idle" | "starting" | "running" | "stopping" | "stopped" | "failed";
+
+/** Why a manager's run ended: it was stopped, or its lifetime was over. */
+export type ClosedReason = "stopped" | "lifetime";
+
+/**
+ * Consumes topics in a background thread and gives each message to a callback on the program's
+ * thread, in partition order, one at a time.
+ *
+ * The thread polls Kafka and keeps the membership in the group alive whatever the callback does. When
+ * the callback is slow, no more is fetched than `maxInFlight` allows.
+ *
+ * @example A callback, for 40 seconds
+ * ```ts no-eval
+ * import { ThreadManager } from "@kafka-threads/kafka-threads";
+ *
+ * const manager = new ThreadManager({
+ *   consumer: { bootstrapServers: "localhost:9092", groupId: "shop.orders", topics: ["orders"] },
+ *   onMessage: (message) => console.log(message.offset, message.text()),
+ * });
+ * await manager.start();
+ * await manager.closed; // "lifetime"
+ * ```
+ *
+ * @example Iteration, until it is left
+ * ```ts no-eval
+ * import { ThreadManager } from "@kafka-threads/kafka-threads";
+ *
+ * await using manager = await new ThreadManager({
+ *   consumer: { bootstrapServers: "localhost:9092", groupId: "shop.orders", topics: ["orders"] },
+ *   lifetimeMs: null,
+ * }).start();
+ * for await (const message of manager) console.log(message.json());
+ * ```
+ */
+export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
+  readonly #options: ResolvedThreadManagerOptions;
+  readonly #logger: Logger;
+  #run: Run | null = null;
+  #starting: Promise<this> | null = null;
+  #iterating = false;
+  #closed = settlement();
+
+  /**
+   * Checks the options; nothing starts.
+   *
+   * @param options What to consume, and how.
+   * @throws {OptionsError} If options are wrong; it names all of them.
+   */
+  constructor(options: ThreadManagerOptions) {
+    this.#options = parseThreadManagerOptions(options);
+    this.#logger = safeLogger(this.#options.logger, this.#options.logLevel);
+  }
+
+  /** Where the manager is in its life. */
+  get state(): ManagerState {
+    return this.#run?.state ?? "idle";
+  }
+
+  /**
+   * Resolves when the present run has ended, with the reason; rejects with what killed it. Before the
+   * first start it waits for the first run; after a restart it is a new promise. A rejection that
+   * nobody listens to does not end the program: it is logged.
+   */
+  get closed(): Promise<ClosedReason> {
+    return this.#closed.promise;
+  }
+
+  /**
+   * Starts the thread. On a manager that runs, or is starting, it changes nothing; after a stop it
+   * begins afresh, with a new consumer.
+   *
+   * @returns The manager, when the thread is polling: it has joined the group, and what is produced
+   * from now on arrives.
+   * @throws {TopicNotFoundError} If a topic does not exist.
+   * @throws {StartTimeoutError} If the broker cannot be reached, or the group not be joined, within
+   * `startTimeoutMs`; the cause says why.
+   * @throws {AuthenticationError} If the broker refuses the credentials.
+   * @throws {ThreadError} If the thread cannot be started.
+   * @throws {DriverError} If the driver cannot be loaded.
+   * @throws {StateError} If it is stopped meanwhile.
+   */
+  start(): Promise<this> {
+    if (this.#starting === null) {
+      const starting = this.#start();
+      this.#starting = starting;
+      // A floating start() is answered by `closed`, the state and the log.
+      starting.catch(() => {}).finally(() => {
+        if (this.#starting === starting) this.#starting = null;
+      });
+    }
+    return this.#starting;
+  }
+
+  /**
+   * Stops polling, waits for the message under way, commits what is finished and closes the consumer.
+   * From any state, and as often as you like; it never rejects. What is still under way after
+   * `stopTimeoutMs` is abandoned, and `closed` rejects with a `StopTimeoutError`.
+   *
+   * Do not await it within the callback: it waits for the callback.
+   *
+   * @returns Resolves when nothing is left.
+   */
+  async stop(): Promise<void> {
+    await this.#run?.stop();
+  }
+
+  /**
+   * Commits a message and all before it in its partition, at once; for `commit: "manual"`, though it
+   * also works beside "auto". Calls made while a commit is under way share the next one.
+   *
+   * @param message The message to commit.
+   * @returns Resolves when the broker has acknowledged it.
+   * @throws {LostPartitionError} If the partition is no longer assigned to this consumer.
+   * @throws {CommitError} If the broker refuses, or cannot be reached; calling again is right.
+   * @throws {StateError} If the manager does not run.
+   */
+  async commit(message: Message): Promise<void> {
+    if (this.#run === null) throw new StateError("Cannot commit: the consumer is idle");
+    await this.#run.commit(message);
+  }
+
+  /**
+   * What the manager is doing, as its thread reported within the last second.
+   *
+   * @returns A copy; it does not change.
+   */
+  stats(): ConsumerStats {
+    return statsOf(this.#options.name, this.state, this.#run);
+  }
+
+  /**
+   * Whether the manager does what it is there for, from what its thread does. It asks the thread and
+   * waits at most a second for the answer.
+   *
+   * @returns The verdict, and each check behind it.
+   */
+  health(): Promise<Health> {
+    const { consumer } = this.#options;
+    return healthOf(this.state, this.#run, { sessionTimeoutMs: consumer.sessionTimeoutMs });
+  }
+
+  /**
+   * Hands the messages out one at a time, instead of `onMessage`. Starts the manager if it is idle.
+   *
+   * Asking for the next message finishes the last one. Leaving the loop, by `break` or by an error,
+   * stops the manager and leaves the message in hand unfinished, so that it comes again. The loop ends
+   * when the manager is stopped or its lifetime is over, and throws what the manager fails with.
+   *
+   * @returns An iterator; there can be one at a time.
+   * @throws {StateError} If there is an `onMessage`, or another iterator.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    if (this.#options.onMessage !== undefined) {
+      throw new StateError("Cannot iterate: the messages go to onMessage");
+    }
+    if (this.#iterating) throw new StateError("Cannot iterate: somebody does so already");
+    this.#iterating = true;
+    let messages: MessageIterator | null = null;
+    return {
+      next: async () => {
+        if (messages === null) {
+          await this.start();
+          messages = new MessageIterator(this.#run!.inbox);
+        }
+        const result = await messages.next();
+        if (result.done) {
+          this.#iterating = false;
+          await this.#run?.ended;
+        }
+        return result;
+      },
+      return: async () => {
+        this.#iterating = false;
+        await messages?.return();
+        await this.stop();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /** Stops the manager, at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #start(): Promise<this> {
+    const { signal } = this.#options;
+    signal?.throwIfAborted();
+    if (this.#run?.state === "running") return this;
+    if (this.#run?.state === "stopping") await this.#run.stop();
+    if (this.#run !== null) this.#closed = settlement();
+    const run = this.#run = new Run(runOptions(this.#options, this.#logger));
+    const abort = () => void run.stop();
+    signal?.addEventListener("abort", abort, { once: true });
+    const { resolve, reject } = this.#closed;
+    run.ended.then(resolve, reject).finally(() => signal?.removeEventListener("abort", abort));
+    await run.start();
+    return this;
+  }
+}
+
+/** A promise whose rejection may go unheard. */
+function settlement(): PromiseWithResolvers<ClosedReason> {
+  const settlement = Promise.withResolvers<ClosedReason>();
+  settlement.promise.catch(() => {});
+  return settlement;
+}
