@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitForAnswer } from "./answer.ts";
-import { javaCommand } from "./class_path.ts";
+import { javaCommand } from "./java.ts";
 import { type GuardedProcess, spawnGuarded, whileHeld } from "./guard.ts";
 import type { BrokerPorts } from "./properties.ts";
 
@@ -39,16 +39,18 @@ export interface BrokerOptions {
   folder: string;
   classPath: string;
   heapMb: number;
+  /** Further options for Java. */
+  javaOptions: string[];
 }
 
 /** A broker as its cluster sees it. */
 export interface OwnedBroker extends KafkaTestBroker {
-  /** Runs `kafka-storage format`. */
+  /** Runs `kafka-storage format` with these arguments. */
   format(args: string[]): Promise<void>;
   /** Starts the process without waiting for an answer. */
   launch(): Promise<void>;
-  /** Waits for an answer, at most 60 s. */
-  answered(): Promise<void>;
+  /** Waits, at most 60 s, until it answers and knows these brokers. */
+  knows(nodeIds: number[]): Promise<void>;
   /** Lets the guards go; only when the folder has been removed. */
   release(): void;
 }
@@ -108,13 +110,11 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
 
   const launch = async (): Promise<void> => {
     if (isUp()) throw new Error(`Cannot start broker ${nodeId}: it is running`);
-    current = await java([`-Xms${options.heapMb}m`, `-Xmx${options.heapMb}m`], [
-      "kafka.Kafka",
-      propertiesFile,
-    ]);
+    const heap = [`-Xms${options.heapMb}m`, `-Xmx${options.heapMb}m`];
+    current = await java([...heap, ...options.javaOptions], ["kafka.Kafka", propertiesFile]);
   };
 
-  const answered = async (): Promise<void> => {
+  const knows = async (nodeIds: number[]): Promise<void> => {
     const abort = new AbortController();
     const watched = current;
     void watched?.exited.then((status) =>
@@ -122,8 +122,7 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
     );
     try {
       await waitForAnswer(bootstrapServer, {
-        // A restarted broker answers when it knows itself again, whoever else is down.
-        brokers: 1,
+        nodeIds,
         timeoutMs: ANSWER_TIMEOUT_MS,
         signal: abort.signal,
       });
@@ -142,7 +141,8 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
     stop: () => end("SIGTERM"),
     async start() {
       await launch();
-      await answered();
+      // It is back in the cluster when it knows itself, whoever else is down.
+      await knows([nodeId]);
     },
     pause: () => current?.signal("SIGSTOP"),
     resume: () => current?.signal("SIGCONT"),
@@ -156,7 +156,7 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
       }
     },
     launch,
-    answered,
+    knows,
     release() {
       for (const process of guarded) process.release();
     },

@@ -1,14 +1,11 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { CACHE_FOLDER, javaVersion, runProgram } from "./java.ts";
 
 const POM = fileURLToPath(new URL("./pom.xml", import.meta.url));
-const CACHE = fileURLToPath(
-  new URL("../../../node_modules/.cache/kafka-threads/", import.meta.url),
-);
 const OLDEST_JAVA = 17;
 
 /** Whether Apache Kafka can run here, and if not, why. */
@@ -39,21 +36,11 @@ export async function kafkaStartable(): Promise<KafkaAvailability> {
     return { ok: false, reason: `Apache Kafka needs Java ${OLDEST_JAVA}, and "java" is ${java}` };
   }
   if (await cachedClassPath() !== undefined) return { ok: true };
-  const maven = await run("mvn", ["-v"]);
+  const maven = await runProgram("mvn", ["-v"]);
   if (maven.error) {
     return { ok: false, reason: `Maven has to fetch Apache Kafka once, and there is no "mvn"` };
   }
   return { ok: true };
-}
-
-/**
- * The Java program to run: that of `JAVA_HOME`, or the one on the path.
- *
- * @returns A command name or path.
- */
-export function javaCommand(): string {
-  const home = process.env["JAVA_HOME"];
-  return home ? join(home, "bin", "java") : "java";
 }
 
 /**
@@ -69,9 +56,9 @@ export async function kafkaClassPath(): Promise<string> {
   const target = await cacheFile();
   // Two processes may do this at once: each writes its own file, and the rename is atomic.
   const draft = `${target}.${process.pid}.${Date.now()}`;
-  await mkdir(CACHE, { recursive: true });
+  await mkdir(CACHE_FOLDER, { recursive: true });
   try {
-    const maven = await run("mvn", [
+    const maven = await runProgram("mvn", [
       "-q",
       "-B",
       "-f",
@@ -94,7 +81,7 @@ export async function kafkaClassPath(): Promise<string> {
 
 async function cacheFile(): Promise<string> {
   const key = createHash("sha256").update(await readFile(POM)).digest("hex").slice(0, 16);
-  return join(CACHE, `kafka-${key}.classpath`);
+  return join(CACHE_FOLDER, `kafka-${key}.classpath`);
 }
 
 async function cachedClassPath(): Promise<string | undefined> {
@@ -109,16 +96,6 @@ async function cachedClassPath(): Promise<string | undefined> {
 }
 
 async function javaMajorVersion(): Promise<number | undefined> {
-  const { error, output } = await run(javaCommand(), ["-version"]);
-  if (error) return undefined;
-  const version = /version "(?:1\.)?(\d+)/.exec(output)?.[1];
+  const version = /version "(?:1\.)?(\d+)/.exec(await javaVersion() ?? "")?.[1];
   return version === undefined ? undefined : Number(version);
-}
-
-function run(command: string, args: string[]): Promise<{ error: Error | null; output: string }> {
-  return new Promise((resolve) => {
-    execFile(command, args, { encoding: "utf8" }, (error, stdout, stderr) => {
-      resolve({ error, output: `${stdout}${stderr}` });
-    });
-  });
 }

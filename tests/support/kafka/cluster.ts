@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../free_port.ts";
 import { createBroker, type KafkaTestBroker, type OwnedBroker } from "./broker.ts";
 import { makeCertificates } from "./certificates.ts";
+import { classArchiveOptions } from "./class_archive.ts";
 import { kafkaClassPath } from "./class_path.ts";
+import { spawnGuarded } from "./guard.ts";
 import { type BrokerPorts, serverProperties } from "./properties.ts";
 import { SASL_USER, type SaslAccess } from "./sasl.ts";
 
@@ -63,9 +65,18 @@ export interface KafkaCluster extends AsyncDisposable {
  */
 export async function startKafka(options: KafkaClusterOptions = {}): Promise<KafkaCluster> {
   const classPath = await kafkaClassPath();
+  const archive = await classArchiveOptions(classPath, async (recording) => {
+    const cluster = await startOnce({ classPath, javaOptions: recording }, {});
+    try {
+      // Java writes the archive when it ends in good order.
+      await cluster.brokers[0]!.stop();
+    } finally {
+      await cluster.stop();
+    }
+  });
   for (let attempt = 1;; attempt++) {
     try {
-      return await startOnce(classPath, options);
+      return await startOnce({ classPath, javaOptions: archive }, options);
     } catch (error) {
       // Somebody was quicker to take a port that had been free.
       const taken = /Address already in use|BindException/.test((error as Error).message);
@@ -74,16 +85,22 @@ export async function startKafka(options: KafkaClusterOptions = {}): Promise<Kaf
   }
 }
 
-async function startOnce(classPath: string, options: KafkaClusterOptions): Promise<KafkaCluster> {
+async function startOnce(
+  runtime: { classPath: string; javaOptions: string[] },
+  options: KafkaClusterOptions,
+): Promise<KafkaCluster> {
   const count = options.brokers ?? 1;
   const ports = await choosePorts(count, options);
   const folder = await mkdtemp(join(tmpdir(), "kafka-threads-"));
+  // Holds the folder until the brokers' own guards do.
+  const guard = await spawnGuarded(["true"], { folder, log: join(folder, "guard.log") });
   const brokers: OwnedBroker[] = [];
 
   const stop = async (): Promise<void> => {
     await Promise.all(brokers.map((broker) => broker.kill()));
     await rm(folder, { recursive: true, force: true });
     for (const broker of brokers.splice(0)) broker.release();
+    guard.release();
   };
 
   try {
@@ -111,16 +128,17 @@ async function startOnce(classPath: string, options: KafkaClusterOptions): Promi
         ports,
         clusterFolder: folder,
         folder: brokerFolder,
-        classPath,
+        ...runtime,
         heapMb: options.heapMb ?? 512,
       }));
     }
     // With "=", since an id may begin with a dash.
     const clusterId = `--cluster-id=${randomBytes(16).toString("base64url")}`;
-    const format = [clusterId, ...scramUsers(options.sasl)];
-    await Promise.all(brokers.map((broker) => broker.format(format)));
+    await brokers[0]!.format([clusterId, ...scramUsers(options.sasl)]);
+    for (const { nodeId } of brokers.slice(1)) await copyFormat(folder, nodeId);
     await Promise.all(brokers.map((broker) => broker.launch()));
-    await Promise.all(brokers.map((broker) => broker.answered()));
+    const nodeIds = brokers.map(({ nodeId }) => nodeId);
+    await Promise.all(brokers.map((broker) => broker.knows(nodeIds)));
 
     const listeners = (kind: keyof BrokerPorts): string =>
       ports.map((of) => `127.0.0.1:${of[kind]}`).join(",");
@@ -158,6 +176,22 @@ async function choosePorts(count: number, options: KafkaClusterOptions): Promise
     ...(options.tls && { tls: free.pop()! }),
     ...(options.sasl && { sasl: free.pop()! }),
   }));
+}
+
+/** Formats a further broker as the first one was: a copy is quicker than one more Java. */
+async function copyFormat(folder: string, nodeId: number): Promise<void> {
+  const data = join(folder, `broker-${nodeId}`, "data");
+  await cp(join(folder, "broker-1", "data"), data, { recursive: true });
+  const file = join(data, "meta.properties");
+  const text = await readFile(file, "utf8");
+  const own = { "node.id": `${nodeId}`, "directory.id": randomBytes(16).toString("base64url") };
+  await writeFile(
+    file,
+    text.replace(
+      /^(node\.id|directory\.id)=.*$/gm,
+      (_, key: keyof typeof own) => `${key}=${own[key]}`,
+    ),
+  );
 }
 
 function scramUsers(sasl: boolean | undefined): string[] {
