@@ -8,7 +8,6 @@ import {
   parseThreadManagerOptions,
   type ResolvedThreadManagerOptions,
 } from "./options/thread_manager_options.ts";
-import { MessageIterator } from "./program/deliver.ts";
 import { healthOf } from "./program/health.ts";
 import { Run } from "./program/run.ts";
 import { runOptions } from "./program/run_options.ts";
@@ -116,7 +115,8 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
    * From any state, and as often as you like; it never rejects. What is still under way after
    * `stopTimeoutMs` is abandoned, and `closed` rejects with a `StopTimeoutError`.
    *
-   * Do not await it within the callback: it waits for the callback.
+   * Within the callback, or the body of a `for await`, it resolves at once, as it would otherwise wait
+   * for its own caller; `closed` tells when all is done.
    *
    * @returns Resolves when nothing is left.
    */
@@ -175,23 +175,26 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     }
     if (this.#iterating) throw new StateError("Cannot iterate: somebody does so already");
     this.#iterating = true;
-    let messages: MessageIterator | null = null;
+    let messages: AsyncIterator<Message, undefined> | null = null;
+    const first = async () => {
+      await this.start();
+      messages = this.#run!.iterate();
+      return await next(messages);
+    };
+    const next = async (messages: AsyncIterator<Message, undefined>) => {
+      const result = await messages.next();
+      if (result.done) {
+        this.#iterating = false;
+        await this.#run?.ended;
+      }
+      return result;
+    };
     return {
-      next: async () => {
-        if (messages === null) {
-          await this.start();
-          messages = new MessageIterator(this.#run!.inbox);
-        }
-        const result = await messages.next();
-        if (result.done) {
-          this.#iterating = false;
-          await this.#run?.ended;
-        }
-        return result;
-      },
+      // Not async itself: what it calls at once marks the code of the loop that has called it.
+      next: () => messages === null ? first() : next(messages),
       return: async () => {
         this.#iterating = false;
-        await messages?.return();
+        await messages?.return?.();
         await this.stop();
         return { done: true, value: undefined };
       },

@@ -22,8 +22,13 @@ await busy((assignment, onMessage) => {
   return {
     start: () => manager.start(),
     async membership() {
-      const stats = await manager.stats();
-      return { heartbeatAt: stats.heartbeatAt, rebalances: stats.rebalances };
+      // Asks the thread, so that the figures are not those of before the block.
+      await manager.health();
+      const { heartbeatAgeMs, rebalances } = manager.stats();
+      return {
+        heartbeatAt: heartbeatAgeMs === null ? 0 : Date.now() - heartbeatAgeMs,
+        rebalances,
+      };
     },
     stop: () => manager.stop(),
   };

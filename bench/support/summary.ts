@@ -53,6 +53,8 @@ export interface Summary extends Condition {
   ratio: Spread;
   /** The longest stall of each round, milliseconds. */
   stallMaxMs: Spread;
+  /** The same, less the time that the thread waited for a core, milliseconds. */
+  stallOwnMaxMs: Spread;
   /** The stall that 99 of 100 timers stayed under, milliseconds. */
   stallP99Ms: Spread;
   /** CPU seconds. */
@@ -96,6 +98,7 @@ export function summarize(runs: readonly Run[]): Summary[] {
       messagesPerSecond: each((figures) => figures.messagesPerSecond),
       ratio: spread(ratios),
       stallMaxMs: each((figures) => figures.stall.maxMs),
+      stallOwnMaxMs: each((figures) => figures.stall.ownMaxMs),
       stallP99Ms: each((figures) => figures.stall.p99Ms),
       cpuSeconds: each((figures) => figures.cpuSeconds),
       peakMemoryBytes: each((figures) => figures.peakMemory.bytes),

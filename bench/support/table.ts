@@ -35,7 +35,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 export function summaryTable(summaries: readonly Summary[]): string {
   const head = [
     ...["runtime", "bytes", "work", "contestant", "messages/s", "of eachBatch (min to max)"],
-    ...["stall max ms", "stall p99 ms", "CPU s", "peak MiB"],
+    ...["stall max ms", "of it own ms", "stall p99 ms", "CPU s", "peak MiB"],
   ];
   return table(
     head,
@@ -48,6 +48,7 @@ export function summaryTable(summaries: readonly Summary[]): string {
       `${row.ratio.median.toFixed(2)} (${row.ratio.min.toFixed(2)} to ${row.ratio.max.toFixed(2)})`,
       // The worst of all rounds: what was promised never to happen has no median.
       row.stallMaxMs.max.toFixed(1),
+      row.stallOwnMaxMs.max.toFixed(1),
       row.stallP99Ms.median.toFixed(1),
       row.cpuSeconds.median.toFixed(2),
       (row.peakMemoryBytes.median / 2 ** 20).toFixed(0),

@@ -35,7 +35,7 @@ async function deliverBatch(
   slice: TimeSlice,
 ): Promise<void> {
   const { count } = batch.records;
-  while (batch.finished < count && !batch.revoked) {
+  while (batch.finished < count && !batch.revoked && !inbox.closed) {
     const message = new Message(batch, batch.finished);
     inbox.begin();
     try {

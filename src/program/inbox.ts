@@ -118,6 +118,11 @@ export class Inbox {
     for (const { id } of this.#drains.splice(0)) this.#post({ type: "drained", id });
   }
 
+  /** Begins nothing more. What the poller still has to be told goes with the drain that follows. */
+  stop(): void {
+    this.#close();
+  }
+
   /** Gives up partitions, or everything; see the poller's `drain`. */
   drain({ id, partitions }: Extract<FromPoller, { type: "drain" }>): void {
     const head = this.#queue[0];

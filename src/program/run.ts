@@ -5,7 +5,8 @@ import type { Logger } from "../logger.ts";
 import type { Message } from "../message.ts";
 import { decodeError, encodeError } from "../threads/error_wire.ts";
 import type { Ending, FromPoller, PollerOptions, PollerSnapshot } from "../threads/messages.ts";
-import { deliver, type OnMessage } from "./deliver.ts";
+import { deliver, MessageIterator, type OnMessage } from "./deliver.ts";
+import { enterInside, isInside, runInside } from "./inside.ts";
 import { Inbox } from "./inbox.ts";
 import { PollerThread } from "./poller_thread.ts";
 import { Rates } from "./rates.ts";
@@ -125,7 +126,22 @@ export class Run {
     }
   }
 
-  /** Stops: what is under way is finished and committed. Resolves when nothing is left. */
+  /** Hands the messages out one at a time, to code that then counts as their handler. */
+  iterate(): AsyncIterator<Message, undefined> {
+    const messages = new MessageIterator(this.inbox);
+    return {
+      next: () => {
+        enterInside(this);
+        return messages.next();
+      },
+      return: () => messages.return(),
+    };
+  }
+
+  /**
+   * Stops: what is under way is finished and committed. Resolves when nothing is left, or at once if
+   * it is called by the code that handles the message under way.
+   */
   async stop(): Promise<void> {
     if (this.state === "starting" || this.state === "running") {
       const listens = this.#answeredAt !== null;
@@ -135,6 +151,8 @@ export class Run {
       // Nothing has been asked of the thread yet.
       else this.#finish({ reason: "stopped" });
     }
+    // The code that handles a message must not wait for that message to be finished.
+    if (isInside(this) && this.inbox.underWay !== null) return;
     await this.#ended.promise.then(() => {}, () => {});
   }
 
@@ -204,7 +222,7 @@ export class Run {
     const { poller, onMessage, logger } = this.#options;
     logger.info(`Kafka consumer started consuming in thread '${poller.name}'`);
     if (onMessage !== undefined) {
-      deliver(this.inbox, onMessage).catch((error) => {
+      runInside(this, () => deliver(this.inbox, onMessage)).catch((error) => {
         logger.error((error as Error).message, { error });
         this.fail(error as HandlerError);
       });
@@ -213,6 +231,7 @@ export class Run {
 
   #stopping(): void {
     if (this.state === "starting" || this.state === "running") this.state = "stopping";
+    this.inbox.stop();
   }
 
   #limit(ms: number): void {

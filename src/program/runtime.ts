@@ -90,7 +90,6 @@ export function startWorker<In, Out>(
       cause,
     });
   }
-  if (daemon) worker.unref?.();
   const handle: WorkerHandle<In, Out> = {
     onMessage: null,
     onDeath: null,
@@ -103,6 +102,8 @@ export function startWorker<In, Out>(
     },
   };
   listen(worker, handle);
+  // After the listeners: on Node, adding one takes the reference back.
+  if (daemon) worker.unref?.();
   return handle;
 }
 

@@ -24,6 +24,8 @@ import {
   type KafkaCluster,
   kafkaStartable,
   produce,
+  sharedKafka,
+  sharedKafkaVariables,
   startKafka,
   uniqueName,
   unsecuredToken,
@@ -142,6 +144,25 @@ describe("startKafka() with one broker", options, () => {
     assert.equal(await tryClient(bootstrapServers, bearer(unsecuredToken("alice"))), "ok");
     const expired = unsecuredToken("alice", { lifetimeMs: -60_000 });
     assert.notEqual(await tryClient(bootstrapServers, bearer(expired)), "ok");
+  });
+
+  it("is the shared one where the environment says so", async () => {
+    const variables = sharedKafkaVariables(kafka);
+    const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+    Object.assign(process.env, variables);
+    try {
+      const { bootstrapServers, tls, sasl } = await sharedKafka();
+      assert.equal(bootstrapServers, kafka.bootstrapServers);
+      assert.deepEqual(tls, kafka.tls);
+      assert.deepEqual(sasl, kafka.sasl);
+      delete process.env["KAFKA_THREADS_TEST_KAFKA"];
+      assert.equal((await sharedKafka()).tls, undefined);
+    } finally {
+      for (const [name, value] of before) {
+        if (value === undefined) delete process.env[name];
+        else process.env[name] = value;
+      }
+    }
   });
 
   it("stands still while it is paused", slow, async () => {

@@ -15,7 +15,7 @@ export interface SharedKafka {
   readonly sasl: SaslAccess | undefined;
 }
 
-let shared: Promise<SharedKafka> | undefined;
+let started: Promise<SharedKafka> | undefined;
 
 /**
  * Gives the Kafka that the tests share: the one of `KAFKA_BOOTSTRAP_SERVERS`, or else one broker
@@ -24,7 +24,7 @@ let shared: Promise<SharedKafka> | undefined;
  * @returns The Kafka.
  */
 export function sharedKafka(): Promise<SharedKafka> {
-  return shared ??= existingKafka() ?? startKafka({ tls: true, sasl: true });
+  return existingKafka() ?? (started ??= startKafka({ tls: true, sasl: true }));
 }
 
 /**

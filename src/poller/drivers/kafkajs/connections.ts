@@ -88,15 +88,16 @@ export function createConnections(
   };
 }
 
-/** Makes kafkajs's log a part of ours. Its errors are retried here, so they are warnings. */
+/**
+ * Makes kafkajs's log a part of ours, all of it for debugging: what it calls an error is met with a
+ * retry here, and is logged once, where that is decided.
+ */
 export function createKafkajsLogger({ logger }: DriverContext): KafkajsLogger {
   return createLogger({
     level: LEVELS.DEBUG,
-    logCreator: () => ({ namespace, level, log }: KafkajsLogEntry) => {
-      const { message, timestamp: _, logger: source, stack: __, ...fields } = log;
-      const line = [`${source} ${namespace}: ${message}`, fields] as const;
-      if (level <= LEVELS.WARN) logger.warn(...line);
-      else logger.debug(...line);
+    logCreator: () => ({ namespace, label, log }: KafkajsLogEntry) => {
+      const { message, timestamp: _, logger: source, ...fields } = log;
+      logger.debug(`${source} ${label} ${namespace}: ${message}`, fields);
     },
   });
 }

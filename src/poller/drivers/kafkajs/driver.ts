@@ -230,7 +230,7 @@ class KafkajsDriver implements ConsumerDriver {
           const topics = await this.#missingTopics();
           throw new TopicNotFoundError(
             `Cannot consume ${topics.map((topic) => `"${topic}"`).join(", ")}: no such topic`,
-            { topics, cause: error },
+            { topics },
           );
         }
       }

@@ -167,7 +167,7 @@ export interface KafkajsLogger {
 /** One line of kafkajs's log. */
 export interface KafkajsLogEntry {
   namespace: string;
-  level: number;
+  label: string;
   log: { message: string; timestamp: string; logger: string } & Record<string, unknown>;
 }
 
