@@ -1,5 +1,6 @@
 /** One connection to one broker, and the versions that the broker speaks. */
 
+import type { Buffer } from "node:buffer";
 import * as kafka from "@platformatic/kafka";
 import type { DriverContext } from "../../../driver.ts";
 import { ConnectionError, DriverError } from "../../../errors.ts";
@@ -190,11 +191,27 @@ function saslOptions(sasl: DriverContext["sasl"]): kafka.ConnectionOptions {
   const { mechanism } = sasl;
   return {
     sasl: sasl.mechanism === "oauthbearer"
-      ? { mechanism: MECHANISMS[mechanism], token: sasl.token }
+      ? {
+        mechanism: MECHANISMS[mechanism],
+        token: sasl.token,
+        authBytesValidator: refuseInvalidToken,
+      }
       : {
         mechanism: MECHANISMS[mechanism],
         username: sasl.username,
         password: sasl.password,
       },
   };
+}
+
+/**
+ * A broker that does not take a token says so in an answer that looks like a success (RFC 7628, 3.2.2).
+ * The client's own check of it calls back twice.
+ */
+function refuseInvalidToken(
+  answer: Buffer,
+  callback: (error: Error | null, answer: Buffer) => void,
+): void {
+  if (answer.length === 0) return callback(null, answer);
+  callback(new kafka.AuthenticationError(`The token is refused: ${answer.toString()}`), answer);
 }

@@ -84,7 +84,7 @@ class PlatformaticDriver implements ConsumerDriver {
       connectTimeoutMs: this.#options.connectTimeout,
       requestTimeoutMs: this.#options.requestTimeout,
     }, { autocreate: this.#options.autocreateTopics, clock: this.#clock });
-    this.#group = new Group(this.#cluster, {
+    this.#group = new Group(this.#cluster, this.#clock, {
       groupId: context.groupId,
       topics,
       sessionTimeoutMs: context.sessionTimeoutMs,

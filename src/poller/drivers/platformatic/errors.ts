@@ -36,6 +36,12 @@ export const COORDINATOR_CODES: ReadonlySet<number> = new Set([
   CODES.notCoordinator,
 ]);
 
+/** The codes that a coordinator answers with for a moment, such as in a cluster that is new. */
+export const TRANSIENT_CODES: ReadonlySet<number> = new Set([
+  ...COORDINATOR_CODES,
+  CODES.coordinatorLoadInProgress,
+]);
+
 // Marked as final in the protocol, although the next attempt may well succeed.
 const RETRIABLE_ALTHOUGH: ReadonlySet<number> = new Set([
   -1, // UNKNOWN_SERVER_ERROR
@@ -99,7 +105,9 @@ export function answerError(
 export function connectionError(attempt: string, cause: unknown): KafkaThreadsError {
   if (KafkaThreadsError.is(cause)) return cause;
   const chain = causesOf(cause);
-  const refused = chain.find(({ code }) => code === kafka.AuthenticationError.code);
+  const refused = chain.find(({ code, apiCode }) =>
+    code === kafka.AuthenticationError.code || AUTHENTICATION_CODES.has(apiCode ?? 0)
+  );
   if (refused !== undefined) {
     const reason = chain.slice(chain.indexOf(refused)).map(messageOf).join(": ");
     // A token that could not be had today may be had later; one that is refused stays refused.
@@ -119,6 +127,7 @@ export function connectionError(attempt: string, cause: unknown): KafkaThreadsEr
 interface Failure {
   message: string;
   code?: unknown;
+  apiCode?: number;
   cause?: unknown;
   errors?: unknown;
 }

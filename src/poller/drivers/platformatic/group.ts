@@ -10,9 +10,17 @@ import {
   encodeSubscription,
   STRATEGIES,
 } from "./assignment.ts";
+import type { Clock } from "./clock.ts";
 import type { Cluster } from "./cluster.ts";
 import type { BrokerAddress, BrokerConnection } from "./connection.ts";
-import { answerError, CODES, COORDINATOR_CODES, isRetriable, LOST_CODES } from "./errors.ts";
+import {
+  answerError,
+  CODES,
+  COORDINATOR_CODES,
+  isRetriable,
+  LOST_CODES,
+  TRANSIENT_CODES,
+} from "./errors.ts";
 
 /** What a group is made from. */
 export interface GroupOptions {
@@ -43,6 +51,9 @@ export interface CommittedOffset {
 
 /** Attempts to join after which the error is passed on; each answer brings the next one further. */
 const JOIN_ATTEMPTS = 10;
+/** How long a coordinator may take to be ready before that is an error. */
+const PATIENCE_MS = 1_000;
+const STEP_MS = 100;
 /** What a rebalance may take beyond the time that members have. */
 const JOIN_MARGIN_MS = 5_000;
 const PROTOCOL_TYPE = "consumer";
@@ -51,6 +62,7 @@ const PROTOCOL_TYPE = "consumer";
 export class Group {
   readonly #cluster: Cluster;
   readonly #options: GroupOptions;
+  readonly #clock: Clock;
   readonly #onStanding: (standing: Standing) => void;
   #coordinator: BrokerAddress | null = null;
   #memberId = "";
@@ -64,8 +76,14 @@ export class Group {
    *
    * @param onStanding Called when an answer, of whatever request, says how the membership stands.
    */
-  constructor(cluster: Cluster, options: GroupOptions, onStanding: (standing: Standing) => void) {
+  constructor(
+    cluster: Cluster,
+    clock: Clock,
+    options: GroupOptions,
+    onStanding: (standing: Standing) => void,
+  ) {
     this.#cluster = cluster;
+    this.#clock = clock;
     this.#options = options;
     this.#onStanding = onStanding;
   }
@@ -83,17 +101,21 @@ export class Group {
    */
   async join(): Promise<TopicPartition[]> {
     this.#joining = true;
+    const patientUntil = Date.now() + PATIENCE_MS;
     try {
       for (let attempt = 1;; attempt++) {
         const code = await this.#joinOnce();
         if (typeof code !== "number") return code;
+        const failure = this.#failure(`join group "${this.#options.groupId}"`, code);
+        if (this.#clock.stopped) throw failure;
         if (LOST_CODES.has(code)) this.forgetMember();
-        else if (code !== CODES.memberIdRequired && code !== CODES.rebalanceInProgress) {
-          throw this.#failure(`join group "${this.#options.groupId}"`, code);
+        else if (TRANSIENT_CODES.has(code) && Date.now() < patientUntil) {
+          await this.#clock.sleep(STEP_MS);
+          continue;
+        } else if (code !== CODES.memberIdRequired && code !== CODES.rebalanceInProgress) {
+          throw failure;
         }
-        if (attempt === JOIN_ATTEMPTS) {
-          throw this.#failure(`join group "${this.#options.groupId}"`, code);
-        }
+        if (attempt >= JOIN_ATTEMPTS) throw failure;
       }
     } finally {
       this.#joining = false;

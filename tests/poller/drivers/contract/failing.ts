@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import {
+  createTopic,
+  endOffsets,
+  produce,
+  startKafka,
+  uniqueName,
+} from "../../../support/kafka/mod.ts";
+import { range } from "./member.ts";
+import { makeTopic, type Place } from "./place.ts";
+
+/** Scenarios about brokers that fail. */
+export function failing({ scenario, member }: Place): void {
+  scenario("outlives a broker that is killed and comes back", async (scope) => {
+    const kafka = scope.use(await startKafka());
+    const server = kafka.bootstrapServers;
+    const [broker] = kafka.brokers;
+    const topic = uniqueName("contract");
+    await makeTopic(server, topic, { partitions: 2 });
+    const send = (count: number) =>
+      produce(
+        server,
+        topic,
+        range(0, 2 * count).map((n) => ({ partition: n % 2, value: `${n}` })),
+      );
+    await send(50);
+    const reader = await member(scope, {
+      bootstrapServers: [server],
+      groupId: uniqueName("contract"),
+      topics: [topic],
+    });
+    await reader.run().untilRead(100);
+    await reader.commitAll();
+
+    await broker!.kill();
+    const before = reader.errors.length;
+    await reader.until("polls fail", () => reader.errors.length > before);
+    const commit = reader.driver.commit([{ topic, partition: 0, offset: 50 }]);
+    await assert.rejects(commit, { name: "CommitError", retriable: true });
+    await broker!.start();
+    await send(50);
+    // A producer that tries again may have sent some of it twice.
+    const ends = await endOffsets(server, topic);
+    assert(ends.every((end) => end >= 100));
+    const all = () =>
+      ends.every((end, partition) => new Set(reader.offsets(topic, partition)).size === end);
+    await reader.until("everything has been read", all);
+    assert.deepEqual(reader.errors.filter(({ retriable }) => !retriable), []);
+    for (const partition of [0, 1]) {
+      // What was committed does not come again.
+      assert.deepEqual(reader.offsets(topic, partition).slice(0, 50), range(0, 50));
+      assert(reader.offsets(topic, partition).slice(50).every((offset) => offset >= 50));
+    }
+    await reader.commitAll();
+  });
+}
