@@ -34,4 +34,4 @@ export type {
 export type { Health, HealthCheck } from "./src/program/health.ts";
 export type { ConsumerStats, PartitionStats, ThreadStats } from "./src/program/stats.ts";
 export { type ClosedReason, type ManagerState, ThreadManager } from "./src/thread_manager.ts";
-export type { PackedRecords, RecordTable } from "./src/threads/records.ts";
+export type { PackedRecords, ReadableTable, RecordTable } from "./src/threads/records.ts";

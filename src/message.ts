@@ -5,7 +5,8 @@ import type { DriverRecord, MessageHeader, TopicPartition } from "./driver.ts";
 import {
   headersAt,
   keyAt,
-  type RecordTable,
+  readable,
+  type ReadableTable,
   tableOfRecords,
   textAt,
   valueAt,
@@ -16,7 +17,7 @@ export interface MessageBatch extends TopicPartition {
   /** Epoch of the assignment under which the messages were read. */
   epoch: number;
   /** The records. */
-  records: RecordTable;
+  records: ReadableTable;
 }
 
 /**
@@ -60,7 +61,7 @@ export class Message {
    */
   static from(source: TopicPartition & DriverRecord): Message {
     const { topic, partition } = source;
-    const records = tableOfRecords([source], Date.now());
+    const records = readable(tableOfRecords([source], Date.now()));
     return new Message({ topic, partition, epoch: 0, records }, 0);
   }
 

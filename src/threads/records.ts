@@ -46,6 +46,12 @@ export interface RecordTable {
   readonly end: number;
 }
 
+/** A table whose text is quick to read. */
+export interface ReadableTable extends RecordTable {
+  /** The bytes from `start` (included) to `end` (excluded), counted from `base`, as UTF-8 text. */
+  readonly text: (start: number, end: number) => string;
+}
+
 /** A run of records in one transferable buffer. */
 export interface PackedRecords {
   /** How many records there are. */
@@ -89,9 +95,9 @@ export function packRecords(table: RecordTable, from: number, to: number): Packe
 }
 
 /** Reads a packed run in place: the columns are views of its buffer. */
-export function unpackRecords({ count, base, buffer }: PackedRecords): RecordTable {
+export function unpackRecords({ count, base, buffer }: PackedRecords): ReadableTable {
   const bytes = new Uint8Array(buffer, count * BYTES_PER_RECORD);
-  return {
+  return readable({
     count,
     offsets: new Float64Array(buffer, 0, count),
     timestamps: new Float64Array(buffer, count * 8, count),
@@ -99,11 +105,34 @@ export function unpackRecords({ count, base, buffer }: PackedRecords): RecordTab
     bytes,
     base,
     end: base + bytes.length,
+  });
+}
+
+/** Adds a reader of text to a table. */
+export function readable(table: RecordTable): ReadableTable {
+  const { bytes, base } = table;
+  const { Buffer } = globalThis as { Buffer?: BufferConstructor };
+  if (Buffer === undefined) {
+    const text = (start: number, end: number) =>
+      decoder.decode(bytes.subarray(start - base, end - base));
+    return { ...table, text };
+  }
+  // Where there is a Buffer, it makes text of a part of itself without a view for each message, which
+  // takes a fifth off the time of a `JSON.parse`. It stays in here: its slice() is not that of others.
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = (start: number, end: number) => buffer.toString("utf8", start - base, end - base);
+  return { ...table, text };
+}
+
+interface BufferConstructor {
+  from(buffer: ArrayBufferLike, start: number, length: number): {
+    toString(encoding: "utf8", start: number, end: number): string;
   };
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A byte order mark is a part of the text, as it is for Buffer.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const EMPTY = new Uint8Array(0);
 
 function toBytes(value: Uint8Array | string | null | undefined): Uint8Array | null {
@@ -195,9 +224,12 @@ function fieldAt(table: RecordTable, index: number, field: number): Uint8Array |
 }
 
 /** The value of record `index` as UTF-8 text, or null. */
-export function textAt(table: RecordTable, index: number): string | null {
-  const value = valueAt(table, index);
-  return value === null ? null : decoder.decode(value);
+export function textAt(table: ReadableTable, index: number): string | null {
+  const bound = index * BOUNDS_PER_RECORD;
+  const length = table.bounds[bound + VALUE_LENGTH]!;
+  if (length < 0) return null;
+  const start = table.bounds[bound + VALUE_START]!;
+  return table.text(start, start + length);
 }
 
 /** The headers of record `index`, in their order, repeated names and null values kept. */
