@@ -57,6 +57,7 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
   #run: Run | null = null;
   #starting: Promise<this> | null = null;
   #iterating = false;
+  #stops = 0;
   #closed = settlement();
 
   /**
@@ -121,6 +122,7 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
    * @returns Resolves when nothing is left.
    */
   async stop(): Promise<void> {
+    this.#stops++;
     await this.#run?.stop();
   }
 
@@ -210,7 +212,11 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     const { signal } = this.#options;
     signal?.throwIfAborted();
     if (this.#run?.state === "running") return this;
-    if (this.#run?.state === "stopping") await this.#run.stop();
+    if (this.#run?.state === "stopping") {
+      const stops = this.#stops;
+      await this.#run.stop();
+      if (stops !== this.#stops) throw new StateError("Cannot start: it was stopped meanwhile");
+    }
     if (this.#run !== null) this.#closed = settlement();
     const run = this.#run = new Run(runOptions(this.#options, this.#logger));
     const abort = () => void run.stop();

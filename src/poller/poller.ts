@@ -43,6 +43,8 @@ const BATCH_MESSAGES = 1_000;
 const BATCH_BYTES = 256 * 1024;
 /** Longest wait for the last commit and for the driver to close. */
 const CLOSE_TIMEOUT_MS = 5_000;
+/** Wait between tries of a last commit. */
+const COMMIT_RETRY_MS = 200;
 /** How often the ends of the logs of paused partitions are asked for, as no fetch tells them. */
 const END_OFFSETS_INTERVAL_MS = 5_000;
 
@@ -61,12 +63,14 @@ export class Poller {
   readonly #surroundings: PollerSurroundings;
   readonly #window: Window;
   readonly #ledgers = new Map<string, PartitionLedger>();
+  /** Keys of partitions that were assigned once. */
+  readonly #formerly = new Set<string>();
   readonly #batches = new Map<number, PartitionLedger>();
   readonly #drains = new Map<number, () => void>();
   readonly #tokens = new Map<number, PromiseWithResolvers<string>>();
   readonly #committer: Committer;
   readonly #stop = new AbortController();
-  readonly #stopped: Promise<void>;
+  readonly #stopListeners = new Set<() => void>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #driver: ConsumerDriver | null = null;
   #ending: Ending | null = null;
@@ -96,9 +100,6 @@ export class Poller {
       await this.#driver.commit(offsets);
       this.#commits++;
       this.#commitFailure = null;
-    });
-    this.#stopped = new Promise((resolve) => {
-      this.#stop.signal.addEventListener("abort", () => resolve(), { once: true });
     });
   }
 
@@ -138,6 +139,7 @@ export class Poller {
   #end(ending: Ending): void {
     this.#ending ??= ending;
     this.#stop.abort();
+    for (const listener of this.#stopListeners) listener();
   }
 
   async #poll(): Promise<void> {
@@ -196,8 +198,17 @@ export class Poller {
 
   /** Null as soon as the poller is to stop; what was waited for may then reject unheard. */
   async #race<T>(promise: Promise<T>): Promise<T | null> {
-    promise.catch(() => {});
-    return await Promise.race([promise, this.#stopped.then(() => null)]);
+    const first = Promise.withResolvers<T | null>();
+    // Not Promise.race() against a promise of the stop: each poll would leave a reaction on that one.
+    const stopped = () => first.resolve(null);
+    this.#stopListeners.add(stopped);
+    if (this.#stop.signal.aborted) stopped();
+    promise.then(first.resolve, first.reject);
+    try {
+      return await first.promise;
+    } finally {
+      this.#stopListeners.delete(stopped);
+    }
   }
 
   #begin(): void {
@@ -213,6 +224,8 @@ export class Poller {
     for (const batch of batches) {
       const ledger = this.#ledgers.get(keyOf(batch));
       if (ledger === undefined) {
+        // A driver that fetches ahead may return what was fetched before the partition went.
+        if (this.#formerly.has(keyOf(batch))) continue;
         throw new DriverError(
           `Cannot take in records of "${batch.topic}" partition ${batch.partition}: the driver has not assigned it`,
           { code: "DRIVER_INVALID", topic: batch.topic, partition: batch.partition },
@@ -353,9 +366,7 @@ export class Poller {
         { partitions: ledgers.map(topicPartition) },
       );
     }
-    if (this.#options.commitIntervalMs !== null) {
-      await this.#within(CLOSE_TIMEOUT_MS, this.#commitFinished(ledgers));
-    }
+    await this.#commitForGood(ledgers);
     this.#forget(ledgers);
     this.#log("info", `Revoked ${describe(partitions)}`);
   }
@@ -378,6 +389,7 @@ export class Poller {
     const gone = new Set(ledgers);
     for (const ledger of gone) {
       if (this.#ledgers.get(keyOf(ledger)) === ledger) this.#ledgers.delete(keyOf(ledger));
+      this.#formerly.add(keyOf(ledger));
       this.#committer.drop(ledger);
     }
     for (const [id, ledger] of this.#batches) {
@@ -424,6 +436,27 @@ export class Poller {
     if (failure !== undefined && !LostPartitionError.is(failure.reason)) {
       this.#noteCommitFailure(failure.reason);
     }
+  }
+
+  /** Commits before partitions go, or the consumer closes: tries again as long as there is time. */
+  async #commitForGood(ledgers: readonly PartitionLedger[]): Promise<void> {
+    if (this.#options.commitIntervalMs === null) return;
+    const open = () => ledgers.filter((ledger) => ledger.commitable() !== null);
+    const deadline = this.#surroundings.now() + CLOSE_TIMEOUT_MS;
+    for (;;) {
+      const left = deadline - this.#surroundings.now();
+      if (open().length === 0) return;
+      if (left <= 0) break;
+      await this.#within(left, this.#commitFinished(ledgers));
+      if (open().length > 0) await this.#wait(COMMIT_RETRY_MS);
+    }
+    this.#log(
+      "error",
+      `Cannot commit ${describe(open())}: what is finished will be handled again`,
+      {
+        error: this.#commitFailure?.message,
+      },
+    );
   }
 
   #noteCommitFailure(error: Error): void {
@@ -476,15 +509,12 @@ export class Poller {
 
   async #shutDown(): Promise<void> {
     const ending = this.#ending ?? { reason: "stopped" };
-    for (const timer of this.#timers) this.#cancel(timer);
     this.#channel.post({ type: "stopping", reason: ending.reason });
     for (const ledger of this.#ledgers.values()) ledger.discard();
     // However long it takes: a lifetime does not cut a callback short, and a stop's limit is kept by
     // the program's thread, which can end this one.
     await this.#drain(null, null);
-    if (this.#options.commitIntervalMs !== null) {
-      await this.#within(CLOSE_TIMEOUT_MS, this.#commitFinished());
-    }
+    await this.#commitForGood([...this.#ledgers.values()]);
     const snapshot = this.#snapshot();
     if (this.#driver !== null) {
       const closed = await this.#within(
@@ -571,10 +601,15 @@ export class Poller {
     return inTime;
   }
 
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#after(ms, resolve));
+  }
+
+  /** Waits, but not beyond a stop. */
   async #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = this.#after(ms, resolve);
-    await Promise.race([promise, this.#stopped]);
+    await this.#race(promise);
     this.#cancel(timer);
   }
 }

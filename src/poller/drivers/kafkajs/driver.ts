@@ -273,6 +273,8 @@ class KafkajsDriver implements ConsumerDriver {
   async #join(): Promise<void> {
     const assigned = await this.#membership.join();
     this.#failIfClosed();
+    // What a late heartbeat of the last generation has asked for is done.
+    this.#rejoin = null;
     this.#positioned = false;
     this.#partitions = new Map(
       assigned.map((partition) => [

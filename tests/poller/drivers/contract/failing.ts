@@ -1,11 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  createTopic,
-  endOffsets,
-  produce,
-  startKafka,
-  uniqueName,
-} from "../../../support/kafka/mod.ts";
+import { endOffsets, produce, startKafka, uniqueName } from "../../../support/kafka/mod.ts";
 import { range } from "./member.ts";
 import { makeTopic, type Place } from "./place.ts";
 
