@@ -232,14 +232,26 @@ export function textAt(table: ReadableTable, index: number): string | null {
   return table.text(start, start + length);
 }
 
-/** The headers of record `index`, in their order, repeated names and null values kept. */
+/**
+ * The headers of record `index`, in their order, repeated names and null values kept.
+ *
+ * @throws {RangeError} If they are not what Kafka's format says.
+ */
 export function headersAt(table: RecordTable, index: number): MessageHeader[] {
   const cursor = {
     position: table.bounds[index * BOUNDS_PER_RECORD + HEADERS_START]! - table.base,
   };
   const count = readVarint(table.bytes, cursor);
   const headers: MessageHeader[] = [];
-  const take = (length: number) => table.bytes.subarray(cursor.position, cursor.position += length);
+  // The count is the producer's word; the bytes bound it.
+  const take = (length: number) => {
+    if (length < 0 || cursor.position + length > table.bytes.length) {
+      throw new RangeError(
+        `Cannot read the headers at offset ${table.offsets[index]}: they end beyond the record`,
+      );
+    }
+    return table.bytes.subarray(cursor.position, cursor.position += length);
+  };
   for (let header = 0; header < count; header++) {
     const key = decoder.decode(take(readVarint(table.bytes, cursor)));
     const length = readVarint(table.bytes, cursor);
