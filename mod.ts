@@ -23,6 +23,8 @@ export { Message, type MessageBatch } from "./src/message.ts";
 export type {
   KafkaOptions,
   SaslOptions,
+  SaslPasswordOptions,
+  SaslTokenOptions,
   SslOptions,
   WorkerOptions,
 } from "./src/options/kafka_options.ts";

@@ -235,6 +235,7 @@ export class ThreadError extends KafkaThreadsError {
     brand(this, "ThreadError");
   }
 
+  /** What has happened to the thread. */
   declare readonly code: ThreadErrorCode;
 
   /**
@@ -269,6 +270,7 @@ export class DriverError extends KafkaThreadsError {
     brand(this, "DriverError");
   }
 
+  /** What is wrong with the driver. */
   declare readonly code: DriverErrorCode;
 
   /**
