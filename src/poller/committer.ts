@@ -42,6 +42,11 @@ export class Committer {
     return waiter.promise;
   }
 
+  /** Resolves when nothing is under way and nothing waits. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
   /** Refuses what waits for this partition: it is gone. */
   drop(ledger: PartitionLedger): void {
     const request = this.#requests.get(ledger);

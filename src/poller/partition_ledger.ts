@@ -53,7 +53,10 @@ export class PartitionLedger implements TopicPartition {
   #underWay: Batch[] = [];
   #finishedTo: number | null = null;
   readonly #start: number | null;
-  #discarded = false;
+  /** Whether nothing more is taken in. */
+  #closed = false;
+  /** Whether something that was taken in will never be handed over. */
+  #dropped = false;
 
   constructor(
     { topic, partition }: TopicPartition,
@@ -85,7 +88,7 @@ export class PartitionLedger implements TopicPartition {
   /** Takes in what was fetched. */
   add(table: RecordTable, nextOffset?: number, endOffset?: number): void {
     if (endOffset !== undefined) this.endOffset = endOffset;
-    if (this.#discarded) return;
+    if (this.#closed) return;
     if (table.count > 0) {
       this.#queue.push({ table, from: 0 });
       this.#queuedMessages += table.count;
@@ -138,7 +141,8 @@ export class PartitionLedger implements TopicPartition {
 
   /** Drops what waits and takes in nothing more: the partition is going, or gone. */
   discard(): void {
-    this.#discarded = true;
+    this.#closed = true;
+    this.#dropped ||= this.#queue.length > 0;
     this.#queue = [];
     this.#queuedMessages = 0;
     this.#queuedBytes = 0;
@@ -156,7 +160,7 @@ export class PartitionLedger implements TopicPartition {
   }
 
   get #idle(): boolean {
-    return !this.#discarded && this.#queue.length === 0 && this.#underWay.length === 0;
+    return !this.#dropped && this.#queue.length === 0 && this.#underWay.length === 0;
   }
 }
 

@@ -6,13 +6,11 @@
 import type {
   AssignedPartition,
   ConsumerDriver,
-  DriverBatch,
   DriverContext,
   TopicPartition,
 } from "../driver.ts";
 import {
   CommitError,
-  DriverError,
   type KafkaThreadsError,
   LostPartitionError,
   RetryBudgetError,
@@ -28,23 +26,19 @@ import type {
   PollerSnapshot,
   ToPoller,
 } from "../threads/messages.ts";
-import { isRecordTable, packRecords, tableOfRecords } from "../threads/records.ts";
+import { packRecords } from "../threads/records.ts";
 import { Backoff } from "./backoff.ts";
-import { Committer } from "./committer.ts";
+import { Commits } from "./commits.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { loadDriver } from "./load_driver.ts";
-import { PartitionLedger } from "./partition_ledger.ts";
-import { Window } from "./window.ts";
+import type { PartitionLedger } from "./partition_ledger.ts";
+import { Questions } from "./questions.ts";
+import { Timers } from "./timers.ts";
 
 /** Longest wait of one poll; a stop does not wait for it. */
 const POLL_TIMEOUT_MS = 1_000;
-/** Most messages handed over at once: large enough to hide the cost of a post, small to the eye. */
-const BATCH_MESSAGES = 1_000;
-/** Most bytes handed over at once. */
-const BATCH_BYTES = 256 * 1024;
-/** Longest wait for the last commit and for the driver to close. */
+/** Longest wait for the driver to close. */
 const CLOSE_TIMEOUT_MS = 5_000;
-/** Wait between tries of a last commit. */
-const COMMIT_RETRY_MS = 200;
 /** How often the ends of the logs of paused partitions are asked for, as no fetch tells them. */
 const END_OFFSETS_INTERVAL_MS = 5_000;
 
@@ -61,29 +55,20 @@ export class Poller {
   readonly #channel: Channel<ToPoller, FromPoller>;
   readonly #options: PollerOptions;
   readonly #surroundings: PollerSurroundings;
-  readonly #window: Window;
-  readonly #ledgers = new Map<string, PartitionLedger>();
-  /** Keys of partitions that were assigned once. */
-  readonly #formerly = new Set<string>();
-  readonly #batches = new Map<number, PartitionLedger>();
-  readonly #drains = new Map<number, () => void>();
-  readonly #tokens = new Map<number, PromiseWithResolvers<string>>();
-  readonly #committer: Committer;
+  readonly #dispatcher: Dispatcher;
+  readonly #drains = new Questions<void>();
+  readonly #tokens = new Questions<string>();
+  readonly #commits: Commits;
+  readonly #logger: Logger;
+  readonly #timers = new Timers();
   readonly #stop = new AbortController();
   readonly #stopListeners = new Set<() => void>();
-  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #driver: ConsumerDriver | null = null;
   #ending: Ending | null = null;
-  #epoch = 0;
-  #nextId = 0;
-  #turn = 0;
   #started = false;
   #polledAt: number | null = null;
   #error: Error | null = null;
-  #commitFailure: Error | null = null;
   #pollErrors = 0;
-  #commits = 0;
-  #commitErrors = 0;
   #rebalances = 0;
 
   constructor(
@@ -94,12 +79,19 @@ export class Poller {
     this.#channel = channel;
     this.#options = options;
     this.#surroundings = surroundings;
-    this.#window = new Window(options.maxInFlight);
-    this.#committer = new Committer(async (offsets) => {
-      if (this.#driver === null) throw new CommitError("Cannot commit: the driver is not there");
-      await this.#driver.commit(offsets);
-      this.#commits++;
-      this.#commitFailure = null;
+    this.#dispatcher = new Dispatcher(options.maxInFlight);
+    this.#logger = channelLogger(channel, options.logLevel);
+    this.#commits = new Commits({
+      commit: async (offsets) => {
+        if (this.#driver === null) throw new CommitError("Cannot commit: there is no driver yet");
+        await this.#driver.commit(offsets);
+      },
+      automatic: options.commitIntervalMs !== null,
+      budgetMs: options.retry.budgetMs,
+      now: surroundings.now,
+      giveUp: (error) => this.#end({ reason: "failed", error: encodeError(error) }),
+      timers: this.#timers,
+      logger: this.#logger,
     });
   }
 
@@ -119,15 +111,16 @@ export class Poller {
       case "start":
         return;
       case "finished":
-        return this.#finished(message.batch, message.count, message.offset);
+        if (this.#dispatcher.finish(message.batch, message.count, message.offset)) this.#handOver();
+        return;
       case "drained":
-        return this.#drains.get(message.id)?.();
+        return this.#drains.answer(message.id, undefined);
       case "commit":
         return void this.#commitOnRequest(message);
       case "token":
-        return this.#tokens.get(message.id)?.resolve(message.token);
+        return this.#tokens.answer(message.id, message.token);
       case "token-failed":
-        return this.#tokens.get(message.id)?.reject(decodeError(message.error));
+        return this.#tokens.fail(message.id, decodeError(message.error));
       case "ping":
         return this.#channel.post({ type: "pong", id: message.id, snapshot: this.#snapshot() });
       case "stop":
@@ -146,7 +139,7 @@ export class Poller {
     const { retry, startTimeoutMs } = this.#options;
     const backoff = new Backoff(retry, this.#surroundings.random);
     let startFailure: unknown;
-    const startDeadline = this.#after(startTimeoutMs, () => {
+    const startDeadline = this.#timers.after(startTimeoutMs, () => {
       const reason = startFailure instanceof Error ? `: ${startFailure.message}` : "";
       const error = new StartTimeoutError(
         `Cannot start polling within ${startTimeoutMs} ms${reason}`,
@@ -167,10 +160,11 @@ export class Poller {
         this.#error = null;
         this.#polledAt = this.#surroundings.now();
         if (!this.#started) {
-          this.#cancel(startDeadline);
+          this.#timers.cancel(startDeadline);
           this.#begin();
         }
-        this.#takeIn(batches);
+        this.#dispatcher.takeIn(batches, this.#surroundings.now());
+        this.#handOver();
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#pollErrors++;
@@ -186,7 +180,7 @@ export class Poller {
           );
         }
         if (!this.#started) startFailure = error;
-        this.#log("warn", `Cannot poll, trying again: ${(error as Error)?.message}`, {
+        this.#logger.warn(`Cannot poll, trying again: ${(error as Error)?.message}`, {
           attempt: backoff.failures,
           delayMs: Math.round(delayMs),
           code: (error as KafkaThreadsError)?.code,
@@ -214,100 +208,38 @@ export class Poller {
   #begin(): void {
     this.#started = true;
     const { lifetimeMs, commitIntervalMs } = this.#options;
-    if (lifetimeMs !== null) this.#after(lifetimeMs, () => this.#end({ reason: "lifetime" }));
-    if (commitIntervalMs !== null) this.#every(commitIntervalMs, () => this.#commitFinished());
-    this.#every(END_OFFSETS_INTERVAL_MS, () => this.#refreshEndOffsets());
+    if (lifetimeMs !== null) {
+      this.#timers.after(lifetimeMs, () => this.#end({ reason: "lifetime" }));
+    }
+    const repeat = (ms: number, task: () => Promise<void>) =>
+      this.#timers.every(ms, async () => {
+        await task();
+        return !this.#stop.signal.aborted;
+      });
+    if (commitIntervalMs !== null) {
+      repeat(commitIntervalMs, () => this.#commits.finished(this.#dispatcher.ledgers));
+    }
+    repeat(END_OFFSETS_INTERVAL_MS, () => this.#refreshEndOffsets());
     this.#channel.post({ type: "started", snapshot: this.#snapshot() });
   }
 
-  #takeIn(batches: readonly DriverBatch[]): void {
-    for (const batch of batches) {
-      const ledger = this.#ledgers.get(keyOf(batch));
-      if (ledger === undefined) {
-        // A driver that fetches ahead may return what was fetched before the partition went.
-        if (this.#formerly.has(keyOf(batch))) continue;
-        throw new DriverError(
-          `Cannot take in records of "${batch.topic}" partition ${batch.partition}: the driver has not assigned it`,
-          { code: "DRIVER_INVALID", topic: batch.topic, partition: batch.partition },
-        );
-      }
-      const { records } = batch;
-      const table = isRecordTable(records)
-        ? records
-        : tableOfRecords(records, this.#surroundings.now());
-      ledger.add(table, batch.nextOffset, batch.endOffset);
-    }
-    this.#handOver();
-  }
-
-  /**
-   * Hands over what there is room for, a batch of each partition in turn, so that a partition with a
-   * backlog does not starve the others. Then pauses the partitions whose queues are full.
-   */
   #handOver(): void {
-    const ledgers = [...this.#ledgers.values()];
-    let idle = 0;
-    while (!this.#stop.signal.aborted && this.#window.open && idle < ledgers.length) {
-      const ledger = ledgers[this.#turn++ % ledgers.length]!;
-      const { left } = this.#window;
-      const id = this.#nextId;
-      const run = ledger.take(
-        id,
-        Math.min(BATCH_MESSAGES, left.messages),
-        Math.min(BATCH_BYTES, left.bytes),
-      );
-      if (run === null) {
-        idle++;
-        continue;
-      }
-      idle = 0;
-      this.#nextId++;
-      this.#batches.set(id, ledger);
-      this.#window.add(id, { messages: run.to - run.from, bytes: run.bytes });
+    while (!this.#stop.signal.aborted) {
+      const next = this.#dispatcher.next();
+      if (next === null) break;
+      const { id, run, ledger: { topic, partition, epoch } } = next;
       const records = packRecords(run.table, run.from, run.to);
-      const { topic, partition, epoch } = ledger;
       this.#channel.post({ type: "batch", batch: id, epoch, topic, partition, records }, [
         records.buffer,
       ]);
     }
-    this.#turn %= Math.max(1, ledgers.length);
-    this.#pauseAndResume(ledgers);
-  }
-
-  /** Half of the room in bytes may wait here as well, shared evenly by the partitions. */
-  #pauseAndResume(ledgers: readonly PartitionLedger[]): void {
-    const high = this.#options.maxInFlight.bytes / 2 / Math.max(1, ledgers.length);
-    const pause: PartitionLedger[] = [];
-    const resume: PartitionLedger[] = [];
-    for (const ledger of ledgers) {
-      if (!ledger.paused && ledger.queuedBytes >= high) pause.push(ledger);
-      else if (ledger.paused && ledger.queuedBytes <= high / 2) resume.push(ledger);
-    }
-    for (const ledger of pause) ledger.paused = true;
-    for (const ledger of resume) ledger.paused = false;
-    if (pause.length > 0) this.#driver?.pause(pause.map(topicPartition));
-    if (resume.length > 0) this.#driver?.resume(resume.map(topicPartition));
-  }
-
-  #finished(batch: number, count: number, offset: number): void {
-    const ledger = this.#batches.get(batch);
-    // An assignment that is gone has taken its batches with it: their late results count for nothing.
-    if (ledger === undefined || !ledger.finish(batch, count, offset)) return;
-    this.#batches.delete(batch);
-    this.#window.remove(batch);
-    this.#handOver();
+    const { pause, resume } = this.#dispatcher.balance();
+    if (pause.length > 0) this.#driver?.pause(pause);
+    if (resume.length > 0) this.#driver?.resume(resume);
   }
 
   #driverContext(): DriverContext {
     const { sasl, ...options } = this.#options;
-    const log = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) =>
-      this.#log(level, message, fields);
-    const logger: Logger = {
-      debug: log("debug"),
-      info: log("info"),
-      warn: log("warn"),
-      error: log("error"),
-    };
     return {
       bootstrapServers: options.bootstrapServers,
       groupId: options.groupId,
@@ -317,7 +249,10 @@ export class Poller {
       ssl: options.ssl,
       ...(sasl === undefined ? {} : {
         sasl: sasl.mechanism === "oauthbearer"
-          ? { mechanism: "oauthbearer", token: () => this.#askForToken() }
+          ? {
+            mechanism: "oauthbearer",
+            token: () => this.#tokens.ask((id) => this.#channel.post({ type: "token-wanted", id })),
+          }
           : sasl,
       }),
       driverOptions: options.driverOptions,
@@ -329,74 +264,48 @@ export class Poller {
         revoked: (partitions) => this.#revoked(partitions),
         lost: (partitions) => this.#lost(partitions),
       },
-      logger,
+      logger: this.#logger,
       signal: this.#stop.signal,
     };
   }
 
   #assigned(partitions: readonly AssignedPartition[]): void {
-    const epoch = ++this.#epoch;
-    for (const partition of partitions) {
-      const ledger = new PartitionLedger(partition, epoch, partition);
-      this.#ledgers.set(keyOf(partition), ledger);
-      // A group without a commit that begins at the latest offset has no memory of where that was: a
-      // rebalance or a restart before the first commit would begin later and skip what came between.
-      if (
-        ledger.committed === null && ledger.position !== null &&
-        this.#options.startFrom === "latest"
-      ) {
-        this.#committer.submit(ledger, ledger.position).catch((error) =>
-          this.#log("debug", `Cannot commit where the group begins: ${error.message}`)
-        );
-      }
+    for (const ledger of this.#dispatcher.assign(partitions)) {
+      if (this.#options.startFrom === "latest") this.#commits.pin(ledger);
     }
-    this.#log("info", `Assigned ${describe(partitions)}`, { epoch });
+    this.#logger.info(`Assigned ${describe(partitions)}`);
   }
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
     this.#rebalances++;
-    const ledgers = this.#known(partitions);
+    const ledgers = this.#dispatcher.known(partitions);
     for (const ledger of ledgers) ledger.discard();
     const { revokeTimeoutMs } = this.#options;
     const inTime = await this.#drain(ledgers, revokeTimeoutMs);
     if (!inTime) {
-      this.#log(
-        "warn",
+      this.#logger.warn(
         `What was under way has not finished within ${revokeTimeoutMs} ms: it will be handled again by the next owner`,
         { partitions: ledgers.map(topicPartition) },
       );
     }
-    await this.#commitForGood(ledgers);
+    await this.#commits.last(ledgers);
     this.#forget(ledgers);
-    this.#log("info", `Revoked ${describe(partitions)}`);
+    this.#logger.info(`Revoked ${describe(partitions)}`);
   }
 
   #lost(partitions: readonly TopicPartition[]): void {
     this.#rebalances++;
-    const ledgers = this.#known(partitions);
+    const ledgers = this.#dispatcher.known(partitions);
     for (const ledger of ledgers) ledger.discard();
     this.#forget(ledgers);
     // Nobody waits for the answer; the other thread only has to drop what it still holds.
     void this.#drain(ledgers, 0);
-    this.#log("warn", `Lost ${describe(partitions)}`);
-  }
-
-  #known(partitions: readonly TopicPartition[]): PartitionLedger[] {
-    return partitions.flatMap((partition) => this.#ledgers.get(keyOf(partition)) ?? []);
+    this.#logger.warn(`Lost ${describe(partitions)}`);
   }
 
   #forget(ledgers: readonly PartitionLedger[]): void {
-    const gone = new Set(ledgers);
-    for (const ledger of gone) {
-      if (this.#ledgers.get(keyOf(ledger)) === ledger) this.#ledgers.delete(keyOf(ledger));
-      this.#formerly.add(keyOf(ledger));
-      this.#committer.drop(ledger);
-    }
-    for (const [id, ledger] of this.#batches) {
-      if (!gone.has(ledger)) continue;
-      this.#batches.delete(id);
-      this.#window.remove(id);
-    }
+    this.#dispatcher.forget(ledgers);
+    for (const ledger of ledgers) this.#commits.drop(ledger);
   }
 
   /**
@@ -409,136 +318,79 @@ export class Poller {
     timeoutMs: number | null,
   ): Promise<boolean> {
     if (ledgers?.length === 0) return true;
-    const id = this.#nextId++;
-    const drained = new Promise<void>((resolve) => this.#drains.set(id, resolve));
-    this.#channel.post({
-      type: "drain",
-      id,
-      partitions: ledgers?.map(({ topic, partition, epoch }) => ({ topic, partition, epoch })) ??
-        null,
-    });
-    const inTime = await this.#within(timeoutMs, drained);
-    this.#drains.delete(id);
-    return inTime;
-  }
-
-  /** Commits what is finished and not committed; failures are counted and logged, never thrown. */
-  async #commitFinished(
-    ledgers: Iterable<PartitionLedger> = this.#ledgers.values(),
-  ): Promise<void> {
-    const commits = Array.from(ledgers).flatMap((ledger) => {
-      const offset = ledger.commitable();
-      return offset === null ? [] : [this.#committer.submit(ledger, offset)];
-    });
-    const [failure] = (await Promise.allSettled(commits)).filter((result) =>
-      result.status === "rejected"
+    const drained = this.#drains.ask((id) =>
+      this.#channel.post({
+        type: "drain",
+        id,
+        partitions: ledgers?.map(({ topic, partition, epoch }) => ({ topic, partition, epoch })) ??
+          null,
+      })
     );
-    if (failure !== undefined && !LostPartitionError.is(failure.reason)) {
-      this.#noteCommitFailure(failure.reason);
-    }
-  }
-
-  /** Commits before partitions go, or the consumer closes: tries again as long as there is time. */
-  async #commitForGood(ledgers: readonly PartitionLedger[]): Promise<void> {
-    if (this.#options.commitIntervalMs === null) return;
-    const open = () => ledgers.filter((ledger) => ledger.commitable() !== null);
-    const deadline = this.#surroundings.now() + CLOSE_TIMEOUT_MS;
-    for (;;) {
-      const left = deadline - this.#surroundings.now();
-      if (open().length === 0) return;
-      if (left <= 0) break;
-      await this.#within(left, this.#commitFinished(ledgers));
-      if (open().length > 0) await this.#wait(COMMIT_RETRY_MS);
-    }
-    this.#log(
-      "error",
-      `Cannot commit ${describe(open())}: what is finished will be handled again`,
-      {
-        error: this.#commitFailure?.message,
-      },
-    );
-  }
-
-  #noteCommitFailure(error: Error): void {
-    this.#commitErrors++;
-    this.#commitFailure = error;
-    this.#log("warn", `Cannot commit, trying again with the next one: ${error.message}`);
+    return await this.#timers.within(timeoutMs, drained);
   }
 
   async #commitOnRequest(
     { id, epoch, offset, ...partition }: Extract<ToPoller, { type: "commit" }>,
   ): Promise<void> {
     try {
-      const ledger = this.#ledgers.get(keyOf(partition));
+      const ledger = this.#dispatcher.find(partition);
       if (ledger === undefined || ledger.epoch !== epoch) {
         throw new LostPartitionError(
           `Cannot commit "${partition.topic}" partition ${partition.partition} offset ${offset}: the partition is no longer assigned`,
           { topic: partition.topic, partition: partition.partition, offset },
         );
       }
-      await this.#committer.submit(ledger, offset + 1);
+      await this.#commits.upTo(ledger, offset);
       this.#channel.post({ type: "committed", id });
     } catch (error) {
-      if (!LostPartitionError.is(error)) this.#commitErrors++;
       this.#channel.post({ type: "commit-failed", id, error: encodeError(error) });
     }
   }
 
   async #refreshEndOffsets(): Promise<void> {
-    const paused = [...this.#ledgers.values()].filter((ledger) => ledger.paused);
+    const paused = this.#dispatcher.ledgers.filter((ledger) => ledger.paused);
     if (paused.length === 0) return;
     try {
       const ends = await this.#driver?.endOffsets?.(paused.map(topicPartition));
       paused.forEach((ledger, index) => ledger.endOffset = ends?.[index] ?? ledger.endOffset);
     } catch (error) {
-      this.#log("debug", `Cannot ask for the ends of the logs: ${(error as Error).message}`);
-    }
-  }
-
-  async #askForToken(): Promise<string> {
-    const id = this.#nextId++;
-    const token = Promise.withResolvers<string>();
-    this.#tokens.set(id, token);
-    this.#channel.post({ type: "token-wanted", id });
-    try {
-      return await token.promise;
-    } finally {
-      this.#tokens.delete(id);
+      this.#logger.debug(`Cannot ask for the ends of the logs: ${(error as Error).message}`);
     }
   }
 
   async #shutDown(): Promise<void> {
     const ending = this.#ending ?? { reason: "stopped" };
     this.#channel.post({ type: "stopping", reason: ending.reason });
-    for (const ledger of this.#ledgers.values()) ledger.discard();
+    const { ledgers } = this.#dispatcher;
+    for (const ledger of ledgers) ledger.discard();
     // However long it takes: a lifetime does not cut a callback short, and a stop's limit is kept by
     // the program's thread, which can end this one.
     await this.#drain(null, null);
-    await this.#commitForGood([...this.#ledgers.values()]);
+    await this.#commits.last(ledgers);
     const snapshot = this.#snapshot();
     if (this.#driver !== null) {
-      const closed = await this.#within(
+      const closed = await this.#timers.within(
         CLOSE_TIMEOUT_MS,
         this.#driver.close().catch((error) =>
-          this.#log("warn", `Cannot close the driver cleanly: ${error?.message}`)
+          this.#logger.warn(`Cannot close the driver cleanly: ${error?.message}`)
         ),
       );
-      if (!closed) this.#log("warn", `The driver has not closed within ${CLOSE_TIMEOUT_MS} ms`);
+      if (!closed) this.#logger.warn(`The driver has not closed within ${CLOSE_TIMEOUT_MS} ms`);
     }
-    for (const timer of this.#timers) this.#cancel(timer);
+    this.#timers.clear();
     this.#channel.post({ type: "ended", ending, snapshot });
   }
 
   #snapshot(): PollerSnapshot {
     const status = this.#driver?.status?.();
-    const error = this.#error ?? this.#commitFailure;
+    const error = this.#error ?? this.#commits.failure;
     return {
       group: status?.group ?? "none",
       heartbeatAt: status?.heartbeatAt ?? null,
       memberId: status?.memberId ?? null,
       polledAt: this.#polledAt,
       error: error === null ? null : encodeError(error),
-      partitions: Array.from(this.#ledgers.values(), (ledger) => ({
+      partitions: this.#dispatcher.ledgers.map((ledger) => ({
         topic: ledger.topic,
         partition: ledger.partition,
         epoch: ledger.epoch,
@@ -552,70 +404,28 @@ export class Poller {
         paused: ledger.paused,
       })),
       pollErrors: this.#pollErrors,
-      commits: this.#commits,
-      commitErrors: this.#commitErrors,
+      commits: this.#commits.count,
+      commitErrors: this.#commits.failures,
       rebalances: this.#rebalances,
     };
-  }
-
-  #log(level: LogLevel, message: string, fields?: Record<string, unknown>): void {
-    if (!atLeast(level, this.#options.logLevel)) return;
-    this.#channel.post({
-      type: "log",
-      level,
-      message,
-      ...(fields === undefined ? {} : { fields }),
-    });
-  }
-
-  #after(ms: number, task: () => void): ReturnType<typeof setTimeout> {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      task();
-    }, ms);
-    this.#timers.add(timer);
-    return timer;
-  }
-
-  /** Repeats a task, each time a while after the last has settled. */
-  #every(ms: number, task: () => Promise<void>): void {
-    this.#after(ms, async () => {
-      await task();
-      if (!this.#stop.signal.aborted) this.#every(ms, task);
-    });
-  }
-
-  #cancel(timer: ReturnType<typeof setTimeout>): void {
-    clearTimeout(timer);
-    this.#timers.delete(timer);
-  }
-
-  /** Whether the promise settles in time; null is no limit. */
-  async #within(ms: number | null, promise: Promise<unknown>): Promise<boolean> {
-    const settled = promise.then(() => true, () => true);
-    if (ms === null) return await settled;
-    const { promise: late, resolve } = Promise.withResolvers<boolean>();
-    const timer = this.#after(ms, () => resolve(false));
-    const inTime = await Promise.race([settled, late]);
-    this.#cancel(timer);
-    return inTime;
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#after(ms, resolve));
   }
 
   /** Waits, but not beyond a stop. */
   async #sleep(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = this.#after(ms, resolve);
+    const timer = this.#timers.after(ms, resolve);
     await this.#race(promise);
-    this.#cancel(timer);
+    this.#timers.cancel(timer);
   }
 }
 
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
+/** A logger on the other side; what its level leaves out does not cross. */
+function channelLogger(channel: Channel<ToPoller, FromPoller>, threshold: LogLevel): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
+    if (!atLeast(level, threshold)) return;
+    channel.post({ type: "log", level, message, ...(fields === undefined ? {} : { fields }) });
+  };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 function topicPartition({ topic, partition }: TopicPartition): TopicPartition {

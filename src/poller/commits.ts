@@ -1,0 +1,133 @@
+/** What is committed, and when: at intervals, on request, and before partitions go. */
+
+import type { OffsetCommit } from "../driver.ts";
+import { CommitError, type KafkaThreadsError, LostPartitionError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import { Committer } from "./committer.ts";
+import type { PartitionLedger } from "./partition_ledger.ts";
+import type { Timers } from "./timers.ts";
+
+/** Longest time that commits are tried before partitions go. */
+const LAST_COMMIT_TIMEOUT_MS = 5_000;
+/** Wait between these tries. */
+const LAST_COMMIT_RETRY_MS = 200;
+
+/** What commits are made with. */
+export interface CommitsOptions {
+  /** Sends one to the driver. */
+  commit(offsets: readonly OffsetCommit[]): Promise<void>;
+  /** Whether what is finished is committed without being asked for. */
+  automatic: boolean;
+  /** Longest time for which commits may fail, or null for no limit. */
+  budgetMs: number | null;
+  /** Milliseconds, on a clock that does not go back. */
+  now(): number;
+  /** Called when commits cannot go on: the failure must not stay here. */
+  giveUp(error: Error): void;
+  timers: Timers;
+  logger: Logger;
+}
+
+/** Commits of all partitions. */
+export class Commits {
+  readonly #options: CommitsOptions;
+  readonly #committer: Committer;
+  #failingSince: number | null = null;
+  /** The last failure that no success has followed, or null. */
+  failure: Error | null = null;
+  /** Commits that were acknowledged. */
+  count = 0;
+  /** Commits that failed. */
+  failures = 0;
+
+  constructor(options: CommitsOptions) {
+    this.#options = options;
+    this.#committer = new Committer(async (offsets) => {
+      await options.commit(offsets);
+      this.count++;
+      this.failure = this.#failingSince = null;
+    });
+  }
+
+  /**
+   * Commits where a group begins that has no commit yet. At the latest offset it has no other memory of
+   * where that was: a rebalance or a restart before the first commit would begin later, and skip what
+   * came between.
+   */
+  pin(ledger: PartitionLedger): void {
+    if (ledger.committed !== null || ledger.position === null) return;
+    this.#committer.submit(ledger, ledger.position).catch((error) =>
+      this.#options.logger.debug(`Cannot commit where the group begins: ${error.message}`)
+    );
+  }
+
+  /** Commits what is finished and not committed. Failures are counted and logged, and tried again. */
+  async finished(ledgers: readonly PartitionLedger[]): Promise<void> {
+    const commits = ledgers.flatMap((ledger) => {
+      const offset = ledger.commitable();
+      return offset === null ? [] : [this.#committer.submit(ledger, offset)];
+    });
+    for (const result of await Promise.allSettled(commits)) {
+      if (result.status === "fulfilled" || LostPartitionError.is(result.reason)) continue;
+      return this.#failed(result.reason);
+    }
+  }
+
+  /** Commits before partitions go, or the consumer closes: tries again as long as there is time. */
+  async last(ledgers: readonly PartitionLedger[]): Promise<void> {
+    const { automatic, timers, now, logger } = this.#options;
+    if (!automatic) {
+      await timers.within(LAST_COMMIT_TIMEOUT_MS, this.#committer.idle());
+      return;
+    }
+    const deadline = now() + LAST_COMMIT_TIMEOUT_MS;
+    const isOpen = () => ledgers.some((ledger) => ledger.commitable() !== null);
+    while (isOpen() && now() < deadline) {
+      await timers.within(deadline - now(), this.finished(ledgers));
+      if (isOpen()) await timers.wait(LAST_COMMIT_RETRY_MS);
+    }
+    if (isOpen()) {
+      logger.error("Cannot commit what is finished: it will be handled again", {
+        error: this.failure?.message,
+      });
+    }
+  }
+
+  /**
+   * Commits everything up to an offset because the program asks for it.
+   *
+   * @throws {LostPartitionError} If the partition is not assigned any more.
+   * @throws What the driver's commit threw.
+   */
+  async upTo(ledger: PartitionLedger, offset: number): Promise<void> {
+    try {
+      await this.#committer.submit(ledger, offset + 1);
+    } catch (error) {
+      if (!LostPartitionError.is(error)) this.failures++;
+      throw error;
+    }
+  }
+
+  /** Refuses what waits for this partition: it is gone. */
+  drop(ledger: PartitionLedger): void {
+    this.#committer.drop(ledger);
+  }
+
+  #failed(error: Error): void {
+    const { now, budgetMs, giveUp, logger } = this.#options;
+    this.failures++;
+    this.failure = error;
+    this.#failingSince ??= now();
+    logger.warn(`Cannot commit, trying again with the next one: ${error.message}`);
+    const spent = budgetMs !== null && now() - this.#failingSince >= budgetMs;
+    if (spent || (error as Partial<KafkaThreadsError>).retriable === false) {
+      const reason = spent ? `no success within ${budgetMs} ms, the last error was: ` : "";
+      giveUp(
+        new CommitError(`Cannot commit: ${reason}${error.message}`, {
+          cause: error,
+          retriable: false,
+        }),
+      );
+    }
+  }
+}
