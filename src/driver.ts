@@ -193,7 +193,10 @@ export interface ConsumerDriver {
   /**
    * Stores where the group stands; resolves when the source has acknowledged it.
    *
-   * @throws If that was not possible.
+   * @throws {LostPartitionError} If the partitions are somebody else's by now: nothing is wrong then,
+   * and the next assignment begins where the new owner left off.
+   * @throws Anything else, if it was not possible. The poller tries again with the next commit, unless
+   * the error says `retriable: false`, which ends the consumer.
    */
   commit(offsets: readonly OffsetCommit[]): Promise<void>;
   /** Returns no more records of these partitions until they are resumed. Paused twice is paused. */

@@ -200,6 +200,11 @@ describe("startKafka() with one broker", options, () => {
     await assert.rejects(broker.start(), /it is running/);
   });
 
+  it("is not mistaken for another one that has its port", slow, async () => {
+    const port = Number(kafka.brokers[0]!.bootstrapServer.split(":")[1]);
+    await assert.rejects(startKafka({ port }), /ended with status 1[^]*Address already in use/);
+  });
+
   it("leaves nothing behind when it is stopped", slow, async () => {
     const pid = kafka.brokers[0]!.pid!;
     assert.equal(isAlive(pid), true);

@@ -23,7 +23,7 @@ export function driverContract(
   driver: URL,
   options: Partial<ContractOptions> = {},
 ): void {
-  const can = { quickMetadata: { metadataMaxAge: 300 }, codecs: ["gzip" as const], ...options };
+  const can = { quickMetadata: { metadataMaxAge: 300 }, ...options };
   describe(`the ${name} driver`, { skip }, () => {
     const place = preparePlace(driver, can, sideBySide(WIDTH));
     // The one that takes longest comes first.

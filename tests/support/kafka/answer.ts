@@ -5,17 +5,19 @@ import { withAdmin } from "./client.ts";
  * Waits until a broker takes connections and its metadata names certain brokers of its cluster.
  *
  * @param bootstrapServer The broker to ask, and only that one: `host:port`.
- * @param options Which brokers must be there, how long to wait (milliseconds), and a signal that ends it early.
+ * @param options Which cluster it must be and which brokers must be there, how long to wait (milliseconds), and a signal that ends it early.
  * @throws {Error} When the time is over, with the last failure as its cause; or the signal's reason.
  */
 export async function waitForAnswer(
   bootstrapServer: string,
-  options: { nodeIds: number[]; timeoutMs: number; signal: AbortSignal },
+  options: { clusterId: string; nodeIds: number[]; timeoutMs: number; signal: AbortSignal },
 ): Promise<void> {
   const deadline = Date.now() + options.timeoutMs;
   for (;;) {
     options.signal.throwIfAborted();
-    const seen = await brokersSeenBy(bootstrapServer).catch((error: Error) => error);
+    const seen = await brokersSeenBy(bootstrapServer, options.clusterId).catch((error: Error) =>
+      error
+    );
     options.signal.throwIfAborted();
     const missing = seen instanceof Error
       ? options.nodeIds
@@ -32,15 +34,17 @@ export async function waitForAnswer(
   }
 }
 
-async function brokersSeenBy(bootstrapServer: string): Promise<number[]> {
+async function brokersSeenBy(bootstrapServer: string, clusterId: string): Promise<number[]> {
   // A bare connection first: it costs next to nothing while the broker is still starting.
   await connect(bootstrapServer);
-  const { brokers } = await withAdmin(bootstrapServer, (admin) => admin.describeCluster(), {
+  const seen = await withAdmin(bootstrapServer, (admin) => admin.describeCluster(), {
     connectionTimeout: 1_000,
     requestTimeout: 2_000,
     retry: { retries: 0 },
   });
-  return brokers.map(({ nodeId }) => nodeId);
+  // Whoever was quicker to take the port may be a Kafka too, while ours is about to fail on it.
+  if (seen.clusterId !== clusterId) throw new Error(`it belongs to cluster "${seen.clusterId}"`);
+  return seen.brokers.map(({ nodeId }) => nodeId);
 }
 
 function connect(bootstrapServer: string): Promise<void> {

@@ -31,6 +31,7 @@ export interface KafkaTestBroker {
 /** What {@linkcode createBroker} takes. */
 export interface BrokerOptions {
   nodeId: number;
+  clusterId: string;
   /** The ports of all brokers of the cluster. */
   ports: BrokerPorts[];
   /** The folder of the cluster, removed when this process dies. */
@@ -45,7 +46,7 @@ export interface BrokerOptions {
 
 /** A broker as its cluster sees it. */
 export interface OwnedBroker extends KafkaTestBroker {
-  /** Runs `kafka-storage format` with these arguments. */
+  /** Runs `kafka-storage format` with these further arguments. */
   format(args: string[]): Promise<void>;
   /** Starts the process without waiting for an answer. */
   launch(): Promise<void>;
@@ -62,7 +63,7 @@ export interface OwnedBroker extends KafkaTestBroker {
  * @returns The broker.
  */
 export function createBroker(options: BrokerOptions): OwnedBroker {
-  const { nodeId, clusterFolder, folder } = options;
+  const { nodeId, clusterId, clusterFolder, folder } = options;
   const bootstrapServer = `127.0.0.1:${options.ports[nodeId - 1]!.plaintext}`;
   const propertiesFile = join(folder, "server.properties");
   const log = join(folder, "broker.log");
@@ -122,6 +123,7 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
     );
     try {
       await waitForAnswer(bootstrapServer, {
+        clusterId,
         nodeIds,
         timeoutMs: ANSWER_TIMEOUT_MS,
         signal: abort.signal,
@@ -148,7 +150,10 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
     resume: () => current?.signal("SIGCONT"),
     async format(args) {
       const tool = await java(["-XX:TieredStopAtLevel=1"], [
-        ...["kafka.tools.StorageTool", "format", "-c", propertiesFile, ...args],
+        ...["kafka.tools.StorageTool", "format", "-c", propertiesFile],
+        // With "=", since an id may begin with a dash.
+        `--cluster-id=${clusterId}`,
+        ...args,
       ]);
       const status = await whileHeld(tool.exited);
       if (status !== 0) {

@@ -94,6 +94,7 @@ async function startOnce(
   const folder = await mkdtemp(join(tmpdir(), "kafka-threads-"));
   // Holds the folder until the brokers' own guards do.
   const guard = await spawnGuarded(["true"], { folder, log: join(folder, "guard.log") });
+  const clusterId = randomBytes(16).toString("base64url");
   const brokers: OwnedBroker[] = [];
 
   const stop = async (): Promise<void> => {
@@ -125,6 +126,7 @@ async function startOnce(
       );
       brokers.push(createBroker({
         nodeId,
+        clusterId,
         ports,
         clusterFolder: folder,
         folder: brokerFolder,
@@ -132,9 +134,7 @@ async function startOnce(
         heapMb: options.heapMb ?? 512,
       }));
     }
-    // With "=", since an id may begin with a dash.
-    const clusterId = `--cluster-id=${randomBytes(16).toString("base64url")}`;
-    await brokers[0]!.format([clusterId, ...scramUsers(options.sasl)]);
+    await brokers[0]!.format(scramUsers(options.sasl));
     for (const { nodeId } of brokers.slice(1)) await copyFormat(folder, nodeId);
     await Promise.all(brokers.map((broker) => broker.launch()));
     const nodeIds = brokers.map(({ nodeId }) => nodeId);

@@ -1,7 +1,7 @@
 /** This consumer's membership in its group: joining, heartbeats, commits, leaving. */
 
 import type { DriverContext, OffsetCommit, TopicPartition } from "../../../driver.ts";
-import { CommitError, ConnectionError } from "../../../errors.ts";
+import { CommitError, ConnectionError, LostPartitionError } from "../../../errors.ts";
 import {
   type Broker,
   type Cluster,
@@ -139,7 +139,8 @@ export class Membership {
    * Commits under the generation that is valid now: a member that has been let go meanwhile is
    * refused by the coordinator.
    *
-   * @throws {CommitError} If it was not acknowledged.
+   * @throws {LostPartitionError} If the group has let this member go.
+   * @throws {CommitError} If it was not acknowledged for another reason.
    */
   async commit(offsets: readonly OffsetCommit[]): Promise<void> {
     // Read before anything is awaited: a later generation must not vouch for these offsets.
@@ -168,11 +169,13 @@ export class Membership {
       this.#noticed(error);
       const cause = typedError("commit", error);
       const [first] = offsets;
-      throw new CommitError(cause.message, {
-        cause,
-        retriable: cause.retriable || isRebalancing(error),
-        ...(offsets.length === 1 ? { topic: first!.topic, partition: first!.partition } : {}),
-      });
+      const where = offsets.length === 1
+        ? { topic: first!.topic, partition: first!.partition }
+        : {};
+      // Whoever owns the partitions now commits for them; the next assignment begins where it left off.
+      if (isMembershipLost(error)) throw new LostPartitionError(cause.message, { cause, ...where });
+      const retriable = cause.retriable || isRebalancing(error);
+      throw new CommitError(cause.message, { cause, retriable, ...where });
     }
   }
 

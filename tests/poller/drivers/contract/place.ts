@@ -15,8 +15,6 @@ import type { Scenario } from "./scenarios.ts";
 export interface ContractOptions {
   /** `driverOptions` that make the leader look for new partitions several times a second. */
   quickMetadata: Record<string, unknown>;
-  /** Compression codecs that the driver can undo. */
-  codecs: ("gzip" | "snappy" | "lz4" | "zstd")[];
 }
 
 /** Where the scenarios of the contract run. */

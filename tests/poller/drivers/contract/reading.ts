@@ -15,7 +15,7 @@ interface Made {
 }
 
 /** Scenarios about what is read. */
-export function reading({ scenario, member, options, subscription, kafka }: Place): void {
+export function reading({ scenario, member, subscription, kafka }: Place): void {
   scenario("hands over exactly what was produced", async (scope) => {
     const subscribed = await subscription();
     const [topic] = subscribed.topics;
@@ -44,7 +44,7 @@ export function reading({ scenario, member, options, subscription, kafka }: Plac
     assert.deepEqual(reader.of(topic).map(plain), made.map(expected));
   });
 
-  for (const codec of options.codecs) {
+  for (const codec of ["gzip", "snappy", "lz4", "zstd"] as const) {
     scenario(`reads records compressed with ${codec}`, async (scope) => {
       const subscribed = await subscription();
       const [topic] = subscribed.topics;
