@@ -46,8 +46,13 @@ async function main(args: string[]): Promise<number> {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
   });
-  const starting = startKafka(plan.cluster);
-  const cluster = await Promise.race([starting, interrupted]);
+  let cluster: KafkaCluster | void;
+  try {
+    cluster = await Promise.race([startKafka(plan.cluster), interrupted]);
+  } catch (error) {
+    console.error(`Cannot start Apache Kafka: ${(error as Error).message}`);
+    return 1;
+  }
   // Ended while it was starting: its guards stop the brokers and remove the folder.
   if (!cluster) return 0;
   // A listener for a signal does not keep the process alive, nor does the cluster.
