@@ -1,0 +1,55 @@
+/**
+ * `deno task ci`: what has to pass before anything is merged. Each check counts as one test.
+ *
+ * @module
+ */
+import process from "node:process";
+import { runCommand } from "./support/processes.ts";
+import { printExceptions, runTests, summary, testRunOptions } from "./support/test_run.ts";
+
+/** What is checked before the tests, each by a command of this very Deno. */
+const CHECKS: Record<string, readonly string[]> = {
+  "the formatting": ["fmt", "--check"],
+  "the linter": ["lint"],
+  "the types and the examples in comments": ["check", "--doc", "mod.ts", "workers"],
+  "the types of all that is not published": [
+    "check",
+    "src",
+    "tests",
+    "bench",
+    "examples",
+    "scripts",
+  ],
+  "the documentation of all that is public": ["doc", "--lint", "mod.ts", "workers/poller.ts"],
+  // A tree with changes in it is fine: nothing is published.
+  "what JSR would refuse": ["publish", "--dry-run", "--allow-dirty"],
+};
+
+async function main(): Promise<number> {
+  let passed = 0;
+  const failed: string[] = [];
+  for (const [what, args] of Object.entries(CHECKS)) {
+    const { code, output } = await runCommand([process.execPath, ...args], { quiet: true });
+    console.log(`${code === 0 ? "passed" : "FAILED"}  ${what}: deno ${args.join(" ")}`);
+    if (code === 0) passed++;
+    else {
+      console.log(output);
+      failed.push(`${what}: deno ${args.join(" ")}`);
+    }
+  }
+
+  const result = await runTests(testRunOptions({}));
+  result.passed += passed;
+  result.failed.unshift(...failed);
+  // A machine that checks everything has to be able to.
+  result.failed.push(
+    ...result.missing.map((text) => `missing: ${text}`),
+    ...result.skipped.map((name) => `skipped: ${name}`),
+  );
+  console.log();
+  printExceptions({ ...result, missing: [], skipped: [] });
+  console.log(summary({ ...result, skipped: [] }));
+  return result.failed.length === 0 ? 0 : 1;
+}
+
+process.exit(await main());

@@ -1,0 +1,55 @@
+/** How many tests there were, and which of them did not pass. */
+export interface Tally {
+  /** Tests that passed. */
+  passed: number;
+  /** Names of those that failed. */
+  failed: string[];
+  /** Names of those that were skipped, with the reason where it is known. */
+  skipped: string[];
+}
+
+/**
+ * Counts the tests of a JUnit report as Deno, Bun and Node write them: a test is what has no tests
+ * within it.
+ *
+ * @param xml The report.
+ * @returns The counts.
+ */
+export function tallyJunit(xml: string): Tally {
+  const cases: { name: string; content: string }[] = [];
+  // Node writes ">" in an attribute as it is.
+  const pattern = /<testcase\b((?:[^">]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
+  for (const [, attributes = "", content = ""] of xml.matchAll(pattern)) {
+    cases.push({ name: attribute(attributes, "name") ?? "?", content });
+  }
+  // Deno lists a suite beside its tests, whose names begin with the suite's.
+  const suites = new Set(cases.flatMap(({ name }) => {
+    const parts = name.split(" > ");
+    return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join(" > "));
+  }));
+  const tally: Tally = { passed: 0, failed: [], skipped: [] };
+  for (const { name, content } of cases) {
+    const failure = /<(?:failure|error)\b((?:[^">]|"[^"]*")*)/.exec(content);
+    const skip = /<skipped\b((?:[^">]|"[^"]*")*)/.exec(content);
+    if (suites.has(name)) {
+      // One that failed by itself, in a hook, and not because of its tests.
+      const message = failure && attribute(failure[1]!, "message");
+      if (failure && !/^\d+ test steps? failed/.test(message ?? "")) tally.failed.push(name);
+    } else if (failure) tally.failed.push(name);
+    else if (skip) {
+      const reason = attribute(skip[1]!, "message");
+      tally.skipped.push(reason ? `${name} (${reason})` : name);
+    } else tally.passed++;
+  }
+  return tally;
+}
+
+const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+
+function attribute(attributes: string, name: string): string | undefined {
+  const value = new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1];
+  return value?.replace(
+    /&(?:#(\d+)|(\w+));/g,
+    (all, code, entity) => code ? String.fromCodePoint(Number(code)) : ENTITIES[entity] ?? all,
+  );
+}

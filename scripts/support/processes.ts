@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+
+/** How a command is run. */
+export interface CommandOptions {
+  /** Variables beside those of this process. */
+  env?: Record<string, string>;
+  /** Where it runs; default: the root of the repository, where tasks run. */
+  cwd?: string;
+  /** Kept and returned instead of being shown; default false. */
+  quiet?: boolean;
+  /** Changes what it prints on its way to our output; default: nothing changes. */
+  rewrite?: (text: string) => string;
+  /** After so many milliseconds it is killed, with all it has started; default: never. */
+  timeoutMs?: number;
+}
+
+/** How a command ended. */
+export interface CommandResult {
+  /** Its exit code; 1 where a signal ended it. */
+  code: number;
+  /** What it printed, if it was quiet. */
+  output: string;
+  /** Whether it was killed because its time was over. */
+  late: boolean;
+}
+
+const running = new Set<number>();
+let listening = false;
+
+/**
+ * Runs a command to its end. It is the head of a process group of its own, so that whatever it has
+ * started ends with it when this process is interrupted or its time is over.
+ *
+ * @param command The program and its arguments.
+ * @param options How.
+ * @returns How it ended.
+ * @throws {Error} If there is no such program.
+ */
+export async function runCommand(
+  [program, ...args]: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  endTogether();
+  const { quiet, rewrite } = options;
+  const child = spawn(program!, args, {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", quiet || rewrite ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+    detached: true,
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      if (quiet) output += text;
+      else process.stdout.write(rewrite!(text));
+    });
+  }
+  let late = false;
+  const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
+    late = true;
+    killGroup(child.pid!, "SIGKILL");
+  }, options.timeoutMs);
+  try {
+    if (child.pid !== undefined) running.add(child.pid);
+    const [code] = await once(child, "close") as [number | null];
+    return { code: code ?? 1, output, late };
+  } finally {
+    clearTimeout(timer);
+    if (child.pid !== undefined) {
+      running.delete(child.pid);
+      // What it has left behind would go on using the machine.
+      killGroup(child.pid, "SIGKILL");
+    }
+  }
+}
+
+/** Ends with all that was started when this process is interrupted. */
+function endTogether(): void {
+  if (listening) return;
+  listening = true;
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+    process.on(signal, () => {
+      for (const pid of running) killGroup(pid, "SIGKILL");
+      // Kafka's guards see this process go and clean up after it.
+      process.exit(code);
+    });
+  }
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // It has ended already.
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * `deno task test`: all tests on Deno, Bun and Node, on one Apache Kafka.
+ *
+ * @module
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { printExceptions, runTests, summary, testRunOptions } from "./support/test_run.ts";
+
+const USAGE = `Runs the tests on Deno, Bun and Node, one after the other, on one Apache Kafka.
+
+  --runtimes deno,bun,node  on some of them only
+  --only GLOB               files whose path matches, such as 'tests/edge/**', or contains the text
+  --fail-on-skip            what was skipped, tests or runtimes, makes the run fail
+  --help                    prints this
+
+Kafka is started for the run (Java 17; Maven fetches it once), unless KAFKA_BOOTSTRAP_SERVERS names
+one. Bun and Node 24 are taken from the path, or else from npm's registry.`;
+
+async function main(args: string[]): Promise<number> {
+  let values;
+  try {
+    ({ values } = parseArgs({
+      args,
+      options: {
+        runtimes: { type: "string" },
+        only: { type: "string" },
+        "fail-on-skip": { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    }));
+    if (values.help) {
+      console.log(USAGE);
+      return 0;
+    }
+    const options = testRunOptions(values);
+    const result = await runTests(options);
+    console.log();
+    printExceptions(result);
+    const { failed, skipped, missing } = result;
+    const skips = values["fail-on-skip"] ? skipped.length + missing.length : 0;
+    if (skips > 0) console.log(`Nothing may be skipped here: ${skips} skipped`);
+    console.log(summary(result));
+    return failed.length + skips === 0 && missing.length < options.runtimes.length ? 0 : 1;
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+}
+
+process.exit(await main(process.argv.slice(2)));
