@@ -22,7 +22,12 @@ import type {
   OffsetCommit,
   TopicPartition,
 } from "../../../driver.ts";
-import { CommitError, ConnectionError, DriverError, KafkaThreadsError } from "../../../errors.ts";
+import {
+  ConnectionError,
+  DriverError,
+  KafkaThreadsError,
+  LostPartitionError,
+} from "../../../errors.ts";
 import { Clock } from "./clock.ts";
 import { Cluster } from "./cluster.ts";
 import { Fetcher } from "./fetcher.ts";
@@ -133,9 +138,9 @@ class PlatformaticDriver implements ConsumerDriver {
     const foreign = offsets.find((offset) => !this.#assigned.has(keyOf(offset)));
     if (foreign !== undefined) {
       const { topic, partition, offset } = foreign;
-      throw new CommitError(
+      throw new LostPartitionError(
         `Cannot commit "${topic}" partition ${partition} offset ${offset}: the partition is not assigned`,
-        { retriable: false, topic, partition, offset },
+        { topic, partition, offset },
       );
     }
     if (offsets.length > 0) await this.#group.commit(offsets);

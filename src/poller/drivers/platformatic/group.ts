@@ -1,7 +1,7 @@
 /** The membership in a consumer group: join, heartbeat, commit, leave. */
 
 import type { OffsetCommit, TopicPartition } from "../../../driver.ts";
-import { CommitError, type KafkaThreadsError } from "../../../errors.ts";
+import { CommitError, type KafkaThreadsError, LostPartitionError } from "../../../errors.ts";
 import {
   assignRoundRobin,
   decodeAssignment,
@@ -161,7 +161,8 @@ export class Group {
   /**
    * Commits with the current generation.
    *
-   * @throws {CommitError} If the coordinator does not take it.
+   * @throws {LostPartitionError} If the membership is gone, and the partitions with it.
+   * @throws {CommitError} If the coordinator does not take it for another reason.
    */
   async commit(offsets: readonly OffsetCommit[]): Promise<void> {
     const { groupId, groupInstanceId } = this.#options;
@@ -200,8 +201,9 @@ export class Group {
         const cause = this.#failure(attempt(topic, partition), errorCode, { topic, partition });
         const offset = offsets.find((one) => one.topic === topic && one.partition === partition)
           ?.offset;
-        const retriable = isRetriable(errorCode) && !LOST_CODES.has(errorCode);
-        throw new CommitError(cause.message, { cause, retriable, topic, partition, offset });
+        const options = { cause, topic, partition, offset };
+        if (LOST_CODES.has(errorCode)) throw new LostPartitionError(cause.message, options);
+        throw new CommitError(cause.message, { ...options, retriable: isRetriable(errorCode) });
       }
     }
   }

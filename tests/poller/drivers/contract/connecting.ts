@@ -34,7 +34,7 @@ export function connecting({ scenario, member, kafka, subscription }: Place): vo
     if (connections.length === 1) await once(server, "connection");
     const started = performance.now();
     await lazy.close();
-    await polled;
+    await withinBounds(polled);
     assert(performance.now() - started < 3_000, "it closes while it is connecting");
   });
 

@@ -231,8 +231,8 @@ export class Member implements AsyncDisposable {
   close(): Promise<void> {
     return this.#closing ??= (async () => {
       this.#stop.abort();
-      await this.driver.close();
-      await this.#running;
+      await inTime("the driver closes", this.driver.close());
+      await inTime("the last poll ends", this.#running ?? Promise.resolve());
     })();
   }
 
@@ -275,6 +275,20 @@ export class Member implements AsyncDisposable {
   #notify(): void {
     for (const look of this.#watchers) look();
   }
+}
+
+/** Far beyond what is allowed: only so that one failure does not hold up all the others. */
+const ENDLESS_MS = 20_000;
+
+async function inTime(what: string, promise: Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${ENDLESS_MS} ms and not yet: ${what}`)),
+      ENDLESS_MS,
+    );
+  });
+  await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
 /** The name of a partition in the tables of a member. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Connection, leaveGroupV4 } from "@platformatic/kafka";
-import { CommitError } from "../../../../src/errors.ts";
+import { LostPartitionError } from "../../../../src/errors.ts";
 import { committedOffsets, describeGroup, produce } from "../../../support/kafka/mod.ts";
 import { quietClient, withAdmin } from "../../../support/kafka/client.ts";
 import { type Member, range } from "./member.ts";
@@ -152,7 +152,7 @@ export function membership({ scenario, member, subscription, options }: Place): 
     // The driver may not know it yet, but the coordinator does.
     await assert.rejects(
       reader.driver.commit([{ topic, partition: 0, offset: 5 }]),
-      isFinalCommitError,
+      isLost,
     );
 
     await reader.until("it is assigned again", () => reader.count("assigned") === 2);
@@ -163,7 +163,7 @@ export function membership({ scenario, member, subscription, options }: Place): 
     assert.deepEqual(reader.offsets(topic, 0), [...range(0, 5), ...range(0, 5)]);
     assert.deepEqual(reader.offsets(topic, 1), [...range(0, 5), ...range(2, 5)]);
     assert.equal(late.length, 1);
-    assert(isFinalCommitError(await late[0]), "nothing of a lost partition can be committed");
+    assert(isLost(await late[0]), "nothing of a lost partition can be committed");
     assert.deepEqual(await committedOffsets(server, groupId, topic), [-1, 2]);
     await reader.commitAll();
     assert.deepEqual(await committedOffsets(server, groupId, topic), [5, 5]);
@@ -193,7 +193,7 @@ export function membership({ scenario, member, subscription, options }: Place): 
     const reader = await member(scope, subscribed);
     await reader.run().untilAssigned();
     const foreign = { topic, partition: 7, offset: 1 };
-    await assert.rejects(reader.driver.commit([foreign]), isFinalCommitError);
+    await assert.rejects(reader.driver.commit([foreign]), isLost);
     await reader.driver.commit([]);
     await reader.driver.commit([{ topic, partition: 0, offset: 0 }]);
   });
@@ -246,8 +246,8 @@ export function membership({ scenario, member, subscription, options }: Place): 
   });
 }
 
-function isFinalCommitError(error: unknown): boolean {
-  assert(CommitError.is(error), String(error));
+function isLost(error: unknown): boolean {
+  assert(LostPartitionError.is(error), String(error));
   assert.equal(error.retriable, false);
   return true;
 }

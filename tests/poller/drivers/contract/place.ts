@@ -8,7 +8,8 @@ import {
   type TopicOptions,
   uniqueName,
 } from "../../../support/kafka/mod.ts";
-import { Member, type MemberOptions } from "./member.ts";
+import { withAdmin } from "../../../support/kafka/client.ts";
+import { Member, type MemberOptions, range } from "./member.ts";
 import type { Scenario } from "./scenarios.ts";
 
 /** What the driver under test needs to be told. */
@@ -45,6 +46,31 @@ export const skip: string | false = await kafkaAvailable().then((available) =>
   available.ok ? false : available.reason
 );
 
+let warm: Promise<SharedKafka> | undefined;
+
+/**
+ * The shared Kafka, when all its groups have a coordinator: a cluster that has just been made refuses
+ * groups for a while, and a driver may pass that on.
+ */
+function warmKafka(): Promise<SharedKafka> {
+  return warm ??= (async () => {
+    const kafka = await sharedKafka();
+    // Enough names to meet each of the few partitions of the offsets topic.
+    const groups = range(0, 16).map((n) => `warm-${n}`);
+    const deadline = Date.now() + 20_000;
+    while (groups.length > 0) {
+      await withAdmin(kafka.bootstrapServers, async (admin) => {
+        for (; groups.length > 0; groups.pop()) {
+          await admin.fetchOffsets({ groupId: groups.at(-1)! });
+        }
+      }).catch((error) => {
+        if (Date.now() > deadline) throw error;
+      });
+    }
+    return kafka;
+  })();
+}
+
 /** Prepares the place in which a driver is tested. */
 export function preparePlace(driver: URL, options: ContractOptions, scenario: Scenario): Place {
   const loaded = async () => (await import(driver.href)).default as CreateDriver;
@@ -52,12 +78,12 @@ export function preparePlace(driver: URL, options: ContractOptions, scenario: Sc
     scenario,
     driver,
     options,
-    kafka: sharedKafka,
+    kafka: warmKafka,
     async member(scope, options) {
       return scope.use(await Member.create(await loaded(), options));
     },
     async subscription(options) {
-      const { bootstrapServers } = await sharedKafka();
+      const { bootstrapServers } = await warmKafka();
       const topic = uniqueName("contract");
       await makeTopic(bootstrapServers, topic, options);
       return {

@@ -19,7 +19,8 @@ export function positions({ scenario, member, subscription, kafka }: Place): voi
     const [topic] = subscribed.topics;
     await produce(subscribed.bootstrapServers[0], topic, values(3));
     const reader = await member(scope, { ...subscribed, startFrom: "earliest" });
-    assert.deepEqual(reader.driver.status?.().group ?? "none", "none");
+    const before = reader.driver.status?.().group ?? "none";
+    assert(before === "none" || before === "disconnected", before);
     await reader.poll(0);
     assert.deepEqual(
       reader.assigned.map(({ partition, committed }) => ({ partition, committed })),
