@@ -179,7 +179,7 @@ export interface OldMessage {
   value: Uint8Array | null;
 }
 
-type Assigner = (options: { groupId: string; logger: KafkajsLogger; cluster: Cluster }) => unknown;
+type Assigner = (options: { cluster: Pick<Cluster, "findTopicPartitionMetadata"> }) => unknown;
 
 /** Makes a {@linkcode Cluster}. */
 export const createCluster = (options: Record<string, unknown>): Cluster =>

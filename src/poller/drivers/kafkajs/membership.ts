@@ -60,7 +60,14 @@ export class Membership {
       topicConfigurations: {},
       logger,
       instrumentationEmitter: createEmitter(),
-      assigners: [roundRobin({ groupId: context.groupId, logger, cluster })],
+      // The leader assigns by the metadata of the cluster of the day, not of the first one: that may
+      // never have known the topics, and knows nothing of partitions added later.
+      assigners: [roundRobin({
+        cluster: {
+          findTopicPartitionMetadata: (topic) =>
+            this.#group.cluster.findTopicPartitionMetadata(topic),
+        },
+      })],
       sessionTimeout: context.sessionTimeoutMs,
       rebalanceTimeout: settings.rebalanceTimeout,
       metadataMaxAge: settings.metadataMaxAge,
