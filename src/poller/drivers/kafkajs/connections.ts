@@ -138,6 +138,9 @@ function socketFactory(sockets: Set<net.Socket>) {
       ? tls.connect({ host, port, ...name, ...ssl }, onConnect)
       : net.connect({ host, port }, onConnect);
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    // kafkajs unrefs a socket whenever it gives up a request on it, and one that never connected keeps
+    // a listener for each: there is nothing to warn the user of.
+    socket.setMaxListeners(0);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     return socket;
