@@ -1,0 +1,356 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "#std/testing/bdd";
+import {
+  CommitError,
+  type HealthCheck,
+  type Message,
+  RetryBudgetError,
+  StartTimeoutError,
+  StateError,
+  StopTimeoutError,
+  type ThreadManager,
+} from "../../mod.ts";
+import {
+  committedOffsets,
+  createTopic,
+  fillTopic,
+  type KafkaCluster,
+  kafkaStartable,
+  type KafkaTestBroker,
+  produce,
+  startKafka,
+  uniqueName,
+} from "../support/kafka/mod.ts";
+import { collectMessages, managerFor, type ManagerOverrides } from "../support/manager.ts";
+import { Handled } from "./fault/handled.ts";
+
+const startable = await kafkaStartable();
+const options = startable.ok ? {} : { skip: startable.reason };
+const slow = { timeout: 120_000 };
+const RETRYING = "Cannot poll, trying again";
+
+describe("ThreadManager and a broker that fails", options, () => {
+  let kafka: KafkaCluster;
+  let broker: KafkaTestBroker;
+  before(async () => {
+    kafka = await startKafka();
+    broker = kafka.brokers[0]!;
+  }, slow);
+  after(() => kafka.stop(), slow);
+
+  const setUp = (topic: string, { consumer, ...overrides }: ManagerOverrides = {}) =>
+    managerFor(topic, {
+      retry: { initialMs: 50, maxMs: 400 },
+      ...overrides,
+      consumer: { bootstrapServers: kafka.bootstrapServers, ...consumer },
+    });
+  const makeTopic = async (partitions = 1): Promise<string> => {
+    const topic = uniqueName("fault");
+    await createTopic(kafka.bootstrapServers, topic, { partitions });
+    return topic;
+  };
+  const send = (topic: string, ...values: string[]) =>
+    produce(kafka.bootstrapServers, topic, values.map((value) => ({ value })));
+  /** Has the broker away, or hung, while a task runs; whatever happens, it is back afterwards. */
+  const while_ = async (state: "away" | "hung", task: () => Promise<void>): Promise<void> => {
+    if (state === "hung") broker.pause();
+    else await broker.kill();
+    try {
+      await task();
+    } finally {
+      if (state === "hung") broker.resume();
+      else if (broker.pid === undefined) await broker.start();
+    }
+  };
+
+  it("goes on by itself when the broker was killed in the middle", slow, async () => {
+    const topic = uniqueName("fault");
+    const fill = { messages: 30_000, bytes: 100, partitions: 3 };
+    await fillTopic(kafka.bootstrapServers, topic, fill);
+    const handled = new Handled();
+    await using test = await setUp(topic, {
+      // So little that most of it must be fetched after the outage.
+      maxInFlight: { messages: 500, bytes: 50_000 },
+      commit: { intervalMs: 100 },
+      onMessage: (message) => {
+        handled.add(message);
+        return handled.count % 100 === 0 ? nextTurn() : undefined;
+      },
+    });
+    await test.manager.start();
+    await handled.until(5_000);
+    await while_("away", async () => {
+      await test.log.line(RETRYING);
+      assert(handled.count < 25_000, `${handled.count} messages came before the broker was gone`);
+      assert.equal(test.manager.state, "running");
+    });
+    await handled.until(30_000);
+    const atReturn = test.manager.stats();
+    assert(atReturn.pollErrors > 0);
+    // What is produced after its return comes as well.
+    await fillTopic(kafka.bootstrapServers, topic, { ...fill, messages: 30_300 });
+    await handled.until(30_300);
+    await test.manager.stop();
+    assert.equal(await test.manager.closed, "stopped");
+    // Its session outlives the outage, so that not even a duplicate is excused.
+    handled.assertComplete(30_300, { duplicates: test.manager.stats().rebalances > 0 });
+    assert.deepEqual(
+      await committedOffsets(kafka.bootstrapServers, test.groupId, topic),
+      [10_100, 10_100, 10_100],
+    );
+  });
+
+  it("goes on when a broker that hung for longer than a session answers again", slow, async () => {
+    const topic = await makeTopic();
+    const handled = new Handled();
+    await using test = await setUp(topic, {
+      consumer: { sessionTimeoutMs: 1_500, heartbeatIntervalMs: 300 },
+      commit: { intervalMs: 100 },
+      onMessage: handled.add,
+    });
+    await test.manager.start();
+    await send(topic, "1", "2");
+    await handled.until(2);
+    await while_("hung", async () => {
+      await test.log.line(/no answer to a heartbeat/);
+      const { status, checks } = await test.manager.health();
+      assert.equal(status, "DOWN");
+      assert.equal(find(checks, "heartbeat").status, "DOWN");
+    });
+    await send(topic, "3", "4");
+    await handled.until(4);
+    await untilHealthy(test.manager);
+    handled.assertComplete(4, { duplicates: true });
+  });
+
+  it("starts when the broker comes within startTimeoutMs", slow, async () => {
+    const topic = await makeTopic();
+    await send(topic, "1");
+    const messages = collectMessages();
+    await using test = await setUp(topic, { startTimeoutMs: 60_000, onMessage: messages.add });
+    let starting: Promise<ThreadManager> | undefined;
+    await while_("away", async () => {
+      starting = test.manager.start();
+      await test.log.line(RETRYING);
+      assert.equal(test.manager.state, "starting");
+    });
+    await starting;
+    assert.equal(test.manager.state, "running");
+    assert.equal((await messages.next()).text(), "1");
+  });
+
+  it("says why it cannot start when the broker does not come", slow, async () => {
+    const topic = await makeTopic();
+    for (const state of ["away", "hung"] as const) {
+      await using test = await setUp(topic, { startTimeoutMs: 1_500, onMessage: () => {} });
+      await while_(state, async () => {
+        const since = performance.now();
+        await assert.rejects(test.manager.start(), (error) => {
+          assert(StartTimeoutError.is(error), String(error));
+          assert.match(error.message, state === "away" ? /ECONNREFUSED|refused/i : /1500 ms/);
+          return true;
+        });
+        const tookMs = performance.now() - since;
+        assert(tookMs >= 1_400 && tookMs < 10_000, `it took ${tookMs} ms`);
+        assert.equal(test.manager.state, "failed");
+        await assert.rejects(test.manager.closed, StartTimeoutError);
+      });
+    }
+  });
+
+  for (const state of ["away", "hung"] as const) {
+    it(`fails when the broker is ${state} for longer than the budget`, slow, async () => {
+      const topic = await makeTopic();
+      await using test = await setUp(topic, {
+        consumer: {
+          sessionTimeoutMs: 1_000,
+          heartbeatIntervalMs: 200,
+          driverOptions: { requestTimeout: 1_000 },
+        },
+        retry: { initialMs: 50, maxMs: 400, budgetMs: 2_000 },
+        onMessage: () => {},
+      });
+      await test.manager.start();
+      await while_(state, async () => {
+        const since = performance.now();
+        await assert.rejects(test.manager.closed, (error) => {
+          assert(RetryBudgetError.is(error), String(error));
+          assert.equal(error.code, "RETRY_BUDGET_EXHAUSTED");
+          assert(error.cause instanceof Error);
+          assert.match(error.message, /no success within 2000 ms/);
+          return true;
+        });
+        const tookMs = performance.now() - since;
+        assert(tookMs >= 1_900 && tookMs < 15_000, `it took ${tookMs} ms`);
+        assert.equal(test.manager.state, "failed");
+        assert.equal((await test.manager.health()).status, "DOWN");
+      });
+      assert(test.log.messages("error").some((message) => message.includes("2000 ms")));
+      // It is not the end of the manager: the next start finds a broker.
+      await test.manager.start();
+      assert.equal(test.manager.state, "running");
+    });
+  }
+
+  it("backs off, and never for longer than maxMs", slow, async () => {
+    const topic = await makeTopic();
+    await using test = await setUp(topic, {
+      retry: { initialMs: 50, maxMs: 300 },
+      onMessage: () => {},
+    });
+    await test.manager.start();
+    const lines = () => test.log.items.filter(({ message }) => message.includes(RETRYING));
+    const at: number[] = [];
+    await while_("away", async () => {
+      await test.log.until("ten tries", () => {
+        if (lines().length > at.length) at.push(performance.now());
+        return at.length >= 10;
+      });
+    });
+    const delays = lines().slice(0, 10).map(({ fields }) => Number(fields?.["delayMs"]));
+    const attempts = lines().slice(0, 10).map(({ fields }) => Number(fields?.["attempt"]));
+    assert.deepEqual(attempts, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    delays.forEach((delay, index) => {
+      const ceiling = Math.min(300, 50 * 2 ** index);
+      assert(delay >= ceiling / 2 - 1 && delay <= ceiling, `delay ${index} is ${delay} ms`);
+      // The next line comes no sooner than that, but for the time the lines took to get here.
+      const gap = at[index + 1]! - at[index]!;
+      if (index < 9) assert(gap >= delay - 30, `try ${index + 1} came after ${gap} of ${delay} ms`);
+    });
+  });
+
+  for (const state of ["away", "hung"] as const) {
+    it(`stops while the broker is ${state}`, slow, async () => {
+      const topic = await makeTopic();
+      await send(topic, "1");
+      const messages = collectMessages();
+      // The last commit is due when the broker is gone: the hardest case.
+      await using test = await setUp(topic, {
+        commit: { intervalMs: 60_000 },
+        onMessage: messages.add,
+      });
+      await test.manager.start();
+      await messages.next();
+      await while_(state, async () => {
+        const since = performance.now();
+        await test.manager.stop();
+        const tookMs = performance.now() - since;
+        assert(tookMs < 15_000, `it took ${tookMs} ms`);
+        assert.equal(test.manager.state, "stopped");
+        assert.equal(await test.manager.closed, "stopped");
+      });
+      assert(test.log.messages().some((message) => message.includes("will be handled again")));
+    });
+
+    it(`abandons a stop at stopTimeoutMs while the broker is ${state}`, slow, async () => {
+      const topic = await makeTopic();
+      await send(topic, "1");
+      const messages = collectMessages();
+      await using test = await setUp(topic, {
+        commit: { intervalMs: 60_000 },
+        stopTimeoutMs: 500,
+        onMessage: messages.add,
+      });
+      await test.manager.start();
+      await messages.next();
+      await while_(state, async () => {
+        const since = performance.now();
+        await test.manager.stop();
+        const tookMs = performance.now() - since;
+        assert(tookMs >= 450 && tookMs < 2_000, `it took ${tookMs} ms`);
+        await assert.rejects(test.manager.closed, StopTimeoutError);
+        assert.equal(test.manager.state, "failed");
+      });
+    });
+  }
+
+  it("stops while it is starting and the broker is away", slow, async () => {
+    const topic = await makeTopic();
+    await using test = await setUp(topic, { onMessage: () => {} });
+    await while_("away", async () => {
+      const starting = test.manager.start();
+      starting.catch(() => {});
+      await test.log.line(RETRYING);
+      const since = performance.now();
+      await test.manager.stop();
+      assert(performance.now() - since < 5_000);
+      await assert.rejects(starting, StateError);
+      assert.equal(await test.manager.closed, "stopped");
+    });
+  });
+
+  it("ends with its lifetime while the broker is away", slow, async () => {
+    const topic = await makeTopic();
+    await using test = await setUp(topic, { lifetimeMs: 3_000, onMessage: () => {} });
+    await test.manager.start();
+    const since = performance.now();
+    await while_("away", async () => {
+      await test.log.line(RETRYING);
+      assert.equal(test.manager.state, "running");
+      assert.equal(await test.manager.closed, "lifetime");
+      const tookMs = performance.now() - since;
+      assert(tookMs >= 2_900 && tookMs < 15_000, `it took ${tookMs} ms`);
+      assert.equal(test.manager.state, "stopped");
+    });
+  });
+
+  it("commits later what it could not commit, and says so in its health", slow, async () => {
+    const topic = await makeTopic();
+    await send(topic, "1", "2", "3");
+    const begun = Promise.withResolvers<Message>();
+    const gate = Promise.withResolvers<void>();
+    await using test = await setUp(topic, {
+      commit: { intervalMs: 100 },
+      onMessage: (message) => {
+        begun.resolve(message);
+        return gate.promise;
+      },
+    });
+    const { manager, groupId } = test;
+    await manager.start();
+    await begun.promise;
+    assert.equal(find((await manager.health()).checks, "poll").status, "UP");
+    await while_("away", async () => {
+      // Finished while nobody is there to be told.
+      gate.resolve();
+      await test.log.line("Cannot commit");
+      const { status, checks } = await manager.health();
+      assert.equal(status, "DOWN");
+      assert.equal(find(checks, "poll").status, "DOWN");
+      assert(String(find(checks, "poll").data["error"]).length > 0);
+      assert(manager.stats().commitErrors > 0);
+      await assert.rejects(manager.commit(await begun.promise), CommitError);
+    });
+    await untilHealthy(manager);
+    let committed: number[] = [];
+    while (committed[0] !== 3) {
+      await manager.health();
+      committed = await committedOffsets(kafka.bootstrapServers, groupId, topic);
+    }
+    await manager.commit(await begun.promise);
+    const { commits, rebalances } = manager.stats();
+    assert(commits > 0);
+    assert.equal(rebalances, 0);
+    assert.equal(test.log.messages().some((message) => message.startsWith("Lost")), false);
+  });
+});
+
+function find(checks: readonly HealthCheck[], name: string): HealthCheck {
+  const check = checks.find((check) => check.name === name);
+  assert(check !== undefined, `there is no check "${name}"`);
+  return check;
+}
+
+async function untilHealthy(manager: ThreadManager): Promise<void> {
+  let health = await manager.health();
+  const deadline = performance.now() + 45_000;
+  while (health.status !== "UP") {
+    assert(performance.now() < deadline, JSON.stringify(health));
+    health = await manager.health();
+    await nextTurn();
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}
