@@ -151,6 +151,8 @@ export interface DriverStatus {
   group: "joining" | "stable" | "standby" | "rebalancing" | "disconnected" | "none";
   /** Milliseconds since the epoch of the last heartbeat that was answered, or null. */
   heartbeatAt: number | null;
+  /** Heartbeats that were answered. Default: 0. */
+  heartbeats?: number;
   /** Name the group knows this member by, if it has joined. */
   memberId?: string;
 }

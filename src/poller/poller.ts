@@ -387,6 +387,7 @@ export class Poller {
     return {
       group: status?.group ?? "none",
       heartbeatAt: status?.heartbeatAt ?? null,
+      heartbeats: status?.heartbeats ?? 0,
       memberId: status?.memberId ?? null,
       polledAt: this.#polledAt,
       error: error === null ? null : encodeError(error),

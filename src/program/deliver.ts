@@ -19,12 +19,10 @@ export async function deliver(inbox: Inbox, onMessage: OnMessage): Promise<void>
   const slice = new TimeSlice(() => performance.now());
   while (!inbox.closed) {
     const batch = inbox.head();
-    if (batch === null) {
-      await inbox.arrival();
-      slice.begin();
-    } else {
-      await deliverBatch(inbox, batch, onMessage, slice);
-    }
+    // The slice goes on while it waits: batches that arrive one after the other within a turn of the
+    // event loop are one run to everybody else who waits for a turn.
+    if (batch === null) await inbox.arrival();
+    else await deliverBatch(inbox, batch, onMessage, slice);
   }
 }
 
@@ -114,7 +112,6 @@ export class MessageIterator implements AsyncIterator<Message> {
         return { done: false, value: new Message(batch, batch.finished) };
       }
       await inbox.arrival();
-      this.#slice.begin();
     }
     return { done: true, value: undefined };
   }

@@ -47,6 +47,8 @@ export interface ConsumerStats {
   group: DriverStatus["group"];
   /** Milliseconds since the last heartbeat that was answered, or null. */
   heartbeatAgeMs: number | null;
+  /** Heartbeats that were answered since the start. */
+  heartbeats: number;
   /** Messages finished since the start. */
   messages: number;
   /** Bytes of their keys, values and headers. */
@@ -102,6 +104,7 @@ export function statsOf(name: string, state: string, run: Run | null): ConsumerS
     },
     group: snapshot?.group ?? "none",
     heartbeatAgeMs: heartbeatAt === null ? null : Math.max(0, now - heartbeatAt),
+    heartbeats: snapshot?.heartbeats ?? 0,
     messages,
     bytes,
     messagesPerSecond: rates?.messages ?? 0,

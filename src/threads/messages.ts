@@ -87,6 +87,8 @@ export interface PollerSnapshot {
   group: DriverStatus["group"];
   /** Milliseconds since the epoch of the last answered heartbeat, or null. */
   heartbeatAt: number | null;
+  /** Heartbeats that were answered. */
+  heartbeats: number;
   /** Name the group knows this member by, or null. */
   memberId: string | null;
   /** Milliseconds since the epoch of the last good poll, or null. */

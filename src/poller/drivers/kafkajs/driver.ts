@@ -50,6 +50,11 @@ const TOPIC_GRACE_MS = 1_000;
 const TOPIC_RETRY_MS = 100;
 /** How often to compare the topics' partitions with those at the last assignment. */
 const PARTITIONS_CHECK_MS = 1_000;
+/**
+ * Longest wait of a fetch that leaves a partition of its broker out: on one connection requests are
+ * answered in order, so that the partition, once it is resumed, waits for that fetch.
+ */
+const INCOMPLETE_FETCH_WAIT_MS = 20;
 /** Wait before a partition whose fetch has failed is asked for again. */
 const PARTITION_BACKOFF_MS = 250;
 /** Magic byte of record batches; older formats have 0 or 1. */
@@ -148,7 +153,7 @@ class KafkajsDriver implements ConsumerDriver {
   }
 
   status(): DriverStatus {
-    const { joined, heartbeatAt, memberId } = this.#membership;
+    const { joined, heartbeatAt, heartbeats, memberId } = this.#membership;
     const group = !this.#connected
       ? "disconnected"
       : this.#rejoin !== null
@@ -158,7 +163,7 @@ class KafkajsDriver implements ConsumerDriver {
       : this.#partitions.size === 0
       ? "standby"
       : "stable";
-    return { group, heartbeatAt, ...(memberId === undefined ? {} : { memberId }) };
+    return { group, heartbeatAt, heartbeats, ...(memberId === undefined ? {} : { memberId }) };
   }
 
   async endOffsets(partitions: readonly TopicPartition[]): Promise<readonly number[]> {
@@ -339,13 +344,16 @@ class KafkajsDriver implements ConsumerDriver {
   #fetch(): void {
     if (!this.#connected || !this.#positioned || this.#rejoin !== null || this.#closed) return;
     const now = Date.now();
-    const states = [...this.#partitions.values()].filter((state) => isFetchable(state, now));
-    const byNode = Map.groupBy(states, (state) => this.#nodeOf(state, now));
-    for (const [nodeId, states] of byNode) {
+    const byNode = Map.groupBy(this.#partitions.values(), (state) => this.#nodeOf(state, now));
+    for (const [nodeId, all] of byNode) {
+      const states = all.filter((state) => isFetchable(state, now));
+      if (states.length === 0) continue;
       if (nodeId === null) {
         this.#staleMetadata = true;
         for (const state of states) state.notBefore = now + PARTITION_BACKOFF_MS;
-      } else if (!this.#fetching.has(nodeId)) void this.#fetchFrom(nodeId, states);
+      } else if (!this.#fetching.has(nodeId)) {
+        void this.#fetchFrom(nodeId, states, states.length === all.length);
+      }
     }
   }
 
@@ -356,7 +364,7 @@ class KafkajsDriver implements ConsumerDriver {
     return leader === undefined || leader === null || leader < 0 ? null : leader;
   }
 
-  async #fetchFrom(nodeId: number, states: PartitionState[]): Promise<void> {
+  async #fetchFrom(nodeId: number, states: PartitionState[], complete: boolean): Promise<void> {
     const epoch = this.#epoch;
     this.#fetching.add(nodeId);
     for (const state of states) state.fetching = true;
@@ -367,7 +375,7 @@ class KafkajsDriver implements ConsumerDriver {
       this.#partitions.set(key, state);
     }
     try {
-      const { partitions } = await this.#sendFetch(nodeId, states);
+      const { partitions } = await this.#sendFetch(nodeId, states, complete);
       for (const fetched of partitions) {
         const state = this.#partitions.get(partitionKey(fetched));
         if (epoch !== this.#epoch) return;
@@ -383,12 +391,16 @@ class KafkajsDriver implements ConsumerDriver {
     }
   }
 
-  async #sendFetch(nodeId: number, states: readonly PartitionState[]): Promise<FetchResponse> {
+  async #sendFetch(
+    nodeId: number,
+    states: readonly PartitionState[],
+    complete: boolean,
+  ): Promise<FetchResponse> {
     const { maxWaitTimeInMs, minBytes, maxBytes, maxBytesPerPartition, isolationLevel, rackId } =
       this.#settings;
     const broker = await this.#connections.cluster.findBroker({ nodeId });
     const protocol = broker.lookupRequest(apiKeys.Fetch, requests.Fetch)({
-      maxWaitTime: maxWaitTimeInMs,
+      maxWaitTime: complete ? maxWaitTimeInMs : Math.min(maxWaitTimeInMs, INCOMPLETE_FETCH_WAIT_MS),
       minBytes,
       maxBytes,
       isolationLevel,

@@ -34,6 +34,8 @@ export class Membership {
   joined = false;
   /** When the last heartbeat was answered. */
   heartbeatAt: number | null = null;
+  /** Heartbeats that were answered. */
+  heartbeats = 0;
 
   constructor(
     context: DriverContext,
@@ -228,6 +230,7 @@ export class Membership {
       const coordinator = await this.#coordinator();
       await coordinator.heartbeat({ groupId, groupGenerationId: generationId, memberId });
       this.heartbeatAt = Date.now();
+      this.heartbeats++;
     } catch (error) {
       // An answer that belongs to an earlier generation says nothing about this one.
       if (generationId === this.#group.generationId) this.#noticed(error);
