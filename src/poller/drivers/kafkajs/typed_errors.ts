@@ -26,8 +26,12 @@ const CONNECTION_NAMES = new Set([
   "KafkaJSLockTimeout",
 ]);
 
-/** Errors that mean the same on the next try. */
-const FINAL_NAMES = new Set(["KafkaJSNotImplemented", "KafkaJSServerDoesNotSupportApiKey"]);
+/** Errors that mean the same on the next try; "NotCapable": Deno has not been given the permission. */
+const FINAL_NAMES = new Set([
+  "KafkaJSNotImplemented",
+  "KafkaJSServerDoesNotSupportApiKey",
+  "NotCapable",
+]);
 
 /**
  * The error below what kafkajs wrapped around it: its retriers wrap whatever they give up on, and say
