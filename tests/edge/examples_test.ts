@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { describe, it } from "#std/testing/bdd";
+import { runChild } from "../support/child.ts";
+import { uniqueName } from "../support/kafka/mod.ts";
+import { needsKafka } from "../support/kafka_skip.ts";
+import { addMessages, smallTopic } from "./support.ts";
+
+const slow = { timeout: 60_000 };
+
+function example(name: string): URL {
+  return new URL(`../../examples/${name}.ts`, import.meta.url);
+}
+
+describe("examples", needsKafka, () => {
+  it("deno_script.ts prints what arrives", slow, async () => {
+    const env = await smallTopic();
+    await using child = runChild(example("deno_script"), [], env);
+    await child.line("Kafka consumer started consuming");
+    await addMessages(env.KAFKA_BOOTSTRAP_SERVERS, env.TOPIC);
+    assert.equal(await child.line("0 39 "), `{"id":19}`);
+    child.kill("SIGINT");
+    const { stdout } = await child.ended;
+    assert.match(stdout, /thread stopped/);
+  });
+
+  it("iterate.ts takes ten messages and ends", slow, async () => {
+    const { code, stdout, stderr } = await runChild(example("iterate"), [], await smallTopic())
+      .ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^10: partition 0 offset 9$/m);
+    assert.doesNotMatch(stdout, /^11: /m);
+  });
+
+  it("manual_commit.ts goes on where it has committed", slow, async () => {
+    // Its group is the same in every run: on a topic of its own it has not committed anything yet.
+    const env = await smallTopic();
+    {
+      await using child = runChild(example("manual_commit"), [], env);
+      await child.line("stored and committed: 20");
+      child.kill("SIGTERM");
+      await child.ended;
+    }
+    await addMessages(env.KAFKA_BOOTSTRAP_SERVERS, env.TOPIC);
+    await using child = runChild(example("manual_commit"), [], env);
+    await child.line("stored and committed: 20");
+    child.kill("SIGTERM");
+    const { stdout } = await child.ended;
+    // Not the exit code: to Deno, a child that it has sent a signal has ended by it.
+    assert.match(stdout, /thread stopped/);
+    assert.doesNotMatch(stdout, /stored and committed: 30/);
+  });
+
+  it("least_permissions.ts prints ten messages", slow, async () => {
+    const child = runChild(example("least_permissions"), [], await smallTopic());
+    const { code, stdout, stderr } = await child.ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^10: partition 0 offset 9$/m);
+  });
+});
+
+describe("examples without Kafka", () => {
+  it("numbers.ts sums what its own driver makes", slow, async () => {
+    const { code, stdout, stderr } = await runChild(example("numbers"), [], {
+      KAFKA_BOOTSTRAP_SERVERS: undefined,
+      TOPIC: uniqueName("none"),
+    }).ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /is 499500$/m);
+  });
+});
