@@ -40,6 +40,9 @@ const LEAVE_TIMEOUT_MS = 1_500;
 /** Longest rest after a heartbeat that was not answered. */
 const HEARTBEAT_RETRY_MS = 500;
 
+/** Why an assignment is over if not by a rebalance. */
+const LOST = "lost";
+
 /** One assignment, from the join to its end. */
 interface Assignment {
   /** Aborts when nothing of it may be read any more. */
@@ -56,6 +59,7 @@ class PlatformaticDriver implements ConsumerDriver {
   readonly #context: DriverContext;
   readonly #options: PlatformaticOptions;
   readonly #clock = new Clock();
+  readonly #closed = Promise.withResolvers<void>();
   readonly #cluster: Cluster;
   readonly #group: Group;
   readonly #positions: Positions;
@@ -68,6 +72,7 @@ class PlatformaticDriver implements ConsumerDriver {
   #living: Promise<void> | null = null;
   #state: DriverStatus["group"] = "none";
   #heartbeatAt: number | null = null;
+  #heartbeats = 0;
   #everAssigned = false;
   #watching = false;
   /** Set by the membership, taken by the next poll. */
@@ -163,6 +168,7 @@ class PlatformaticDriver implements ConsumerDriver {
     return {
       group: this.#sessionIsOver ? "disconnected" : this.#state,
       heartbeatAt: this.#heartbeatAt,
+      heartbeats: this.#heartbeats,
       ...(memberId === "" ? {} : { memberId }),
     };
   }
@@ -172,6 +178,7 @@ class PlatformaticDriver implements ConsumerDriver {
     this.#state = "none";
     this.#assignment?.ended.abort();
     this.#assignment?.over.abort();
+    this.#closed.resolve();
     this.#retry();
     this.#wake?.();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -212,15 +219,19 @@ class PlatformaticDriver implements ConsumerDriver {
     const held = partitions.filter((partition) => this.#assigned.has(keyOf(partition)));
     // What a poll has just returned arrives at the poller first.
     await this.#clock.sleep(0);
+    let revoked: Promise<void> | null = null;
     if (held.length > 0 && !over.signal.aborted) {
       // Heartbeats go on meanwhile, so that the group waits for this member.
-      await Promise.race([this.#context.hooks.revoked(held), aborted(over.signal)]);
+      revoked = this.#context.hooks.revoked(held);
+      await Promise.race([revoked, aborted(over.signal)]);
     }
     this.#assigned.clear();
     over.abort();
-    if (over.signal.reason !== "lost") return;
+    if (over.signal.reason !== LOST) return;
     this.#group.forgetMember();
     if (held.length > 0) this.#context.hooks.lost(held);
+    // Its last commits must not come when these partitions may be assigned to this member again.
+    await Promise.race([revoked, this.#closed.promise]);
   }
 
   /** Finds out where to begin, and begins. */
@@ -248,6 +259,7 @@ class PlatformaticDriver implements ConsumerDriver {
       if (over.aborted || this.#clock.stopped) return;
       try {
         await this.#group.heartbeat();
+        this.#heartbeats++;
         failing = false;
       } catch (error) {
         if (over.aborted || this.#clock.stopped) return;
@@ -282,7 +294,7 @@ class PlatformaticDriver implements ConsumerDriver {
     if (standing !== "lost") this.#heartbeatAt = Date.now();
     if (standing === "member") return;
     this.#assignment?.ended.abort();
-    if (standing === "lost") this.#assignment?.over.abort("lost");
+    if (standing === "lost") this.#assignment?.over.abort(LOST);
     this.#wake?.();
   }
 

@@ -91,6 +91,9 @@ export function answerError(
   const meaning = known === undefined ? "" : ` (${known.message.replace(/\.$/, "")})`;
   const message = `Cannot ${attempt}: the broker answers ${name}${meaning}`;
   const options = { retriable: isRetriable(code), ...where };
+  if (name.endsWith("_AUTHORIZATION_FAILED")) {
+    return new AuthenticationError(message, { ...options, code: "AUTHORIZATION_FAILED" });
+  }
   return AUTHENTICATION_CODES.has(code)
     ? new AuthenticationError(message, options)
     : new DriverError(message, options);

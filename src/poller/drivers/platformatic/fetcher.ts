@@ -34,6 +34,8 @@ interface Partition extends TopicPartition {
   failure: KafkaThreadsError | null;
   /** Not to be fetched earlier. */
   retryAt: number;
+  /** The end of its log that the poller has been told last. */
+  toldEnd: number;
 }
 
 /** What a fetcher is made from. */
@@ -50,6 +52,8 @@ export interface FetcherOptions extends
   onWarning: (error: KafkaThreadsError) => void;
 }
 
+/** Longest wait of a fetch that leaves out a partition of its broker. */
+const INCOMPLETE_WAIT_MS = 100;
 /** Rest between two attempts to fetch what failed. */
 const RETRY_MS = 250;
 const COMPRESSION = 0x07;
@@ -85,6 +89,7 @@ export class Fetcher {
         ready: [],
         failure: null,
         retryAt: 0,
+        toldEnd: -1,
       });
     }
   }
@@ -132,15 +137,16 @@ export class Fetcher {
   #start(): void {
     if (this.#clock.stopped) return;
     const now = Date.now();
-    const wanted = [...this.#partitions.values()].filter((partition) =>
-      !partition.paused && !partition.busy && partition.ready.length === 0 &&
-      partition.retryAt <= now
-    );
     const byLeader = Map.groupBy(
-      wanted,
+      this.#partitions.values(),
       ({ topic, partition }) => this.#cluster.leaderOf(topic, partition).leader,
     );
-    for (const [leader, partitions] of byLeader) {
+    for (const [leader, led] of byLeader) {
+      const partitions = led.filter((partition) =>
+        !partition.paused && !partition.busy && partition.ready.length === 0 &&
+        partition.retryAt <= now
+      );
+      if (partitions.length === 0) continue;
       if (leader === -1) {
         const { topic, partition } = partitions[0]!;
         this.#fail(
@@ -150,17 +156,20 @@ export class Fetcher {
             partition,
           }),
         );
-      } else if (!this.#busyBrokers.has(leader)) void this.#fetch(leader, partitions);
+      } else if (!this.#busyBrokers.has(leader)) {
+        // One that is left out may soon be wanted, and would wait for this fetch.
+        const longest = partitions.length === led.length ? Infinity : INCOMPLETE_WAIT_MS;
+        void this.#fetch(leader, partitions, Math.min(this.#options.maxWaitTime, longest));
+      }
     }
   }
 
-  async #fetch(leader: number, partitions: Partition[]): Promise<void> {
+  async #fetch(leader: number, partitions: Partition[], waitMs: number): Promise<void> {
     this.#busyBrokers.add(leader);
     for (const partition of partitions) partition.busy = true;
     try {
       const connection = await this.#cluster.toNode(leader, "fetch");
-      const { maxWaitTime, minBytes, maxBytes, maxBytesPerPartition, isolationLevel } =
-        this.#options;
+      const { minBytes, maxBytes, maxBytesPerPartition, isolationLevel } = this.#options;
       const topics = Array.from(
         Map.groupBy(partitions, ({ topic }) => topic),
         ([topicId, list]) => ({
@@ -176,7 +185,7 @@ export class Fetcher {
       );
       // No session: what is wanted changes with each pause.
       const answer = await connection.request("fetch", [
-        maxWaitTime,
+        waitMs,
         minBytes,
         maxBytes,
         isolationLevel,
@@ -185,7 +194,7 @@ export class Fetcher {
         topics,
         [],
         "",
-      ], maxWaitTime);
+      ], waitMs);
       if (answer.errorCode !== CODES.none) {
         throw answerError(`fetch from broker ${leader}`, answer.errorCode);
       }
@@ -229,14 +238,22 @@ export class Fetcher {
         decompress,
       );
       partition.failure = null;
-      if (nextOffset === null || nextOffset <= partition.position) return;
-      partition.position = nextOffset;
+      const moved = nextOffset !== null && nextOffset > partition.position;
+      if (!moved && endOffset === partition.toldEnd) return;
+      if (moved) partition.position = nextOffset;
+      partition.toldEnd = endOffset;
       const at = { topic, partition: number, endOffset };
-      // Even without records: the position has moved beyond what is not to be seen.
-      if (tables.length === 0) partition.ready.push({ ...at, records: [], nextOffset });
+      // Even without records: the end has moved, or the position, beyond what is not to be seen.
+      if (tables.length === 0) {
+        partition.ready.push({ ...at, records: [], nextOffset: partition.position });
+      }
       tables.forEach((records, index) => {
         const last = index === tables.length - 1;
-        partition.ready.push({ ...at, records, ...(last ? { nextOffset } : {}) });
+        partition.ready.push({
+          ...at,
+          records,
+          ...(last ? { nextOffset: partition.position } : {}),
+        });
       });
     } catch (error) {
       this.#fail([partition], asFailure(error, partition));

@@ -53,8 +53,11 @@ export function ending({ scenario, member, subscription, driver }: Place): void 
     const second = await member(scope, subscribed);
     second.run();
     await first.until("it is revoked", () => first.count("revoked") === 1);
-    await closesInTime(first);
+    const closed = closesInTime(first);
     await second.untilAssigned();
+    // The poller's hook ends some time; a poll may wait for it.
+    stuck.resolve();
+    await closed;
   });
 
   scenario("ends a long poll when the signal aborts, and can still commit", async (scope) => {
