@@ -68,6 +68,14 @@ export class Committer {
     while (this.#requests.size > 0) {
       const requests = this.#requests;
       this.#requests = new Map();
+      // The commit before may have brought more than was asked for during it, and the group believes
+      // the last one: an older offset would take it back.
+      for (const [ledger, { offset, waiters }] of requests) {
+        if (offset > (ledger.committed ?? -1)) continue;
+        requests.delete(ledger);
+        for (const waiter of waiters) waiter.resolve();
+      }
+      if (requests.size === 0) continue;
       try {
         await this.#commit(
           Array.from(requests, ([{ topic, partition }, { offset }]) => ({
@@ -77,7 +85,7 @@ export class Committer {
           })),
         );
         for (const [ledger, { offset, waiters }] of requests) {
-          ledger.committed = Math.max(offset, ledger.committed ?? 0);
+          ledger.committed = offset;
           for (const waiter of waiters) waiter.resolve();
         }
       } catch (error) {

@@ -53,6 +53,8 @@ export class PollerThread {
   constructor(options: PollerThreadOptions, events: PollerThreadEvents) {
     this.#options = options;
     this.#events = events;
+    // It may be ended before anybody waits for this.
+    this.#ready.promise.catch(() => {});
   }
 
   /**
@@ -127,7 +129,10 @@ export class PollerThread {
   terminate(): void {
     this.#ended = true;
     clearInterval(this.#ticks);
+    this.#ready.reject(startError(this.#options.name, "it was ended before it listened"));
     this.#terminate();
+    // Nothing that it says is heard any more: who waits for its first word would wait in vain.
+    this.#ready.reject(startError(this.#options.name, "it has been ended"));
     if (this.#channel !== null) this.#channel.onMessage = null;
   }
 

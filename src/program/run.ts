@@ -13,6 +13,8 @@ import { Rates } from "./rates.ts";
 
 /** The most the thread may take to close when nothing is under way any more. */
 const CLOSE_LIMIT_MS = 15_000;
+/** How long a thread that has not closed in time may still take, once nothing is waited for. */
+const LAST_CHANCE_MS = 1_000;
 /** Longest wait for the thread to say that it listens. */
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
@@ -108,7 +110,8 @@ export class Run {
       await this.#thread.start();
     } catch (error) {
       this.#finish({ reason: "failed", error: encodeError(error) }, error as Error);
-      throw error;
+      // Rejects with that, or with what has ended the run before.
+      return await this.#begun.promise;
     }
     this.#answeredAt = Date.now();
     if (this.state !== "starting") return await this.#begun.promise;
@@ -240,9 +243,13 @@ export class Run {
       const what = this.inbox.underWay === null
         ? "the thread has not closed"
         : "a message is still being handled";
-      this.#finishLate(
-        new StopTimeoutError(`Cannot stop cleanly within ${ms} ms: ${what}; it is abandoned`),
+      this.#failure ??= new StopTimeoutError(
+        `Cannot stop cleanly within ${ms} ms: ${what}; it is abandoned`,
       );
+      // The thread hears that nothing is under way: it commits what is finished and leaves the group,
+      // which would else wait for this member until its session is over.
+      this.inbox.abandon();
+      this.#stopTimer = setTimeout(() => this.#finish({ reason: "stopped" }), LAST_CHANCE_MS);
     }, ms);
   }
 

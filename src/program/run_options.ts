@@ -6,13 +6,14 @@ import type { ResolvedThreadManagerOptions } from "../options/thread_manager_opt
 import type { WireSasl } from "../threads/messages.ts";
 import type { RunOptions } from "./run.ts";
 
-/** How long a revocation waits for what is under way: half of what the group waits for its members. */
-const REVOKE_TIMEOUT_MS = 30_000;
+/** How long the group waits for its members to join again, unless `driverOptions` says otherwise. */
+const REBALANCE_TIMEOUT_MS = 60_000;
 
 /** Splits what crosses to the thread from what stays. */
 export function runOptions(options: ResolvedThreadManagerOptions, logger: Logger): RunOptions {
   const { consumer, commit } = options;
-  const { driver, sasl } = consumer;
+  const { driver, sasl, driverOptions } = consumer;
+  const { rebalanceTimeout } = driverOptions;
   return {
     poller: {
       name: options.name,
@@ -27,14 +28,16 @@ export function runOptions(options: ResolvedThreadManagerOptions, logger: Logger
       ...(sasl === undefined ? {} : { sasl: wireSasl(sasl) }),
       driver: typeof driver === "string" ? driver : driver.href,
       driverIsUrl: typeof driver !== "string",
-      driverOptions: { ...consumer.driverOptions },
+      driverOptions: { ...driverOptions },
       sessionTimeoutMs: consumer.sessionTimeoutMs,
       heartbeatIntervalMs: consumer.heartbeatIntervalMs,
       maxInFlight: options.maxInFlight,
       commitIntervalMs: commit === "manual" ? null : commit.intervalMs,
       lifetimeMs: options.lifetimeMs,
       retry: options.retry,
-      revokeTimeoutMs: REVOKE_TIMEOUT_MS,
+      // Half of it is for what is under way; the rest for committing it, and for joining.
+      revokeTimeoutMs:
+        (typeof rebalanceTimeout === "number" ? rebalanceTimeout : REBALANCE_TIMEOUT_MS) / 2,
       startTimeoutMs: options.startTimeoutMs,
       logLevel: options.logLevel,
     },

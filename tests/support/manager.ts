@@ -115,6 +115,27 @@ export interface ManagedTest extends AsyncDisposable {
   options: ThreadManagerOptions;
 }
 
+let checked: Promise<void> | undefined;
+
+/**
+ * `deno test` checks the types of a worker's modules when it starts, which takes seconds, and as often
+ * as workers start side by side until one is through. One worker goes ahead for all.
+ */
+function typesChecked(): Promise<void> {
+  return checked ??= new Promise((resolve, reject) => {
+    if (!("Deno" in globalThis)) return resolve();
+    const worker = new Worker(new URL("../../workers/poller.ts", import.meta.url), {
+      type: "module",
+    });
+    const done = (settle: () => void) => {
+      worker.terminate();
+      settle();
+    };
+    worker.onmessage = () => done(resolve);
+    worker.onerror = (event) => done(() => reject(new Error(event.message)));
+  });
+}
+
 /**
  * Makes a manager for a topic of the tests' Kafka: a group of its own from the earliest message on,
  * without a lifetime, with a logger that records everything.
@@ -127,6 +148,7 @@ export async function managerFor(
   topic: string | string[],
   { consumer = {}, ...overrides }: ManagerOverrides = {},
 ): Promise<ManagedTest> {
+  await typesChecked();
   const log = new RecordingLogger();
   const groupId = consumer.groupId ?? uniqueName("manager");
   const options: ThreadManagerOptions = {

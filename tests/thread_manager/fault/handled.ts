@@ -48,6 +48,11 @@ export class Handled {
     this.#seen.add(key);
   };
 
+  /** The offsets that were given from this one on. */
+  offsetsFrom(offset: number): number[] {
+    return this.#seen.items.map((key) => Number(key.split("@")[1])).filter((at) => at >= offset);
+  }
+
   /** How many messages a member has been given. */
   of(member: string): number {
     return this.#members.get(member) ?? 0;
