@@ -47,6 +47,7 @@ export class PollerThread {
   #ticks: ReturnType<typeof setInterval> | undefined;
   #pings = 0;
   #answered = 0;
+  #listening = false;
   #ended = false;
   #pongs: (() => void)[] = [];
 
@@ -84,8 +85,9 @@ export class PollerThread {
         const handle = startWorker<FromPoller, ToPoller>(source, { name, daemon });
         this.#terminate = handle.terminate;
         handle.onDeath = (reason) => {
-          this.#ready.reject(startError(name, reason));
-          this.#die(new ThreadError(`The thread "${name}" has died: ${reason}`));
+          if (this.#listening) {
+            this.#die(new ThreadError(`The thread "${name}" has died: ${reason}`));
+          } else this.#ready.reject(startError(name, reason));
         };
         this.#listen(handle);
       }
@@ -140,7 +142,10 @@ export class PollerThread {
     this.#channel = channel;
     channel.onMessage = (message) => {
       if (this.#ended) return;
-      if (message.type === "ready") return this.#ready.resolve();
+      if (message.type === "ready") {
+        this.#listening = true;
+        return this.#ready.resolve();
+      }
       if (message.type !== "pong") return this.#events.message(message);
       this.#answered = message.id;
       this.#events.snapshot(message.snapshot);

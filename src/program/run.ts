@@ -149,11 +149,12 @@ export class Run {
     if (this.state === "starting" || this.state === "running") {
       const listens = this.#answeredAt !== null;
       this.#stopping();
-      this.#limit(this.#options.stopTimeoutMs);
       if (listens) this.#thread.post({ type: "stop" });
       // Nothing has been asked of the thread yet.
       else this.#finish({ reason: "stopped" });
     }
+    // Also where its lifetime has ended it before, which by itself waits as long as it takes.
+    this.#limit(this.#options.stopTimeoutMs);
     // The code that handles a message must not wait for that message to be finished.
     if (isInside(this) && this.inbox.underWay !== null) return;
     await this.#ended.promise.then(() => {}, () => {});
