@@ -34,12 +34,18 @@ export interface TestRunResult extends Tally {
  */
 export async function runTests({ runtimes, only }: TestRunOptions): Promise<TestRunResult> {
   const files = await findTests(only);
+  const testsOf = (name: RuntimeName) =>
+    files.filter((file) => {
+      // Below a folder named after a runtime are the tests of what only that one has.
+      const [, of] = /\/(deno|bun|node)\//.exec(file) ?? [];
+      return of === undefined || of === name;
+    });
   const result: TestRunResult = { passed: 0, failed: [], skipped: [], missing: [] };
   const kafka = await borrowKafka({ tls: true, sasl: true });
   if ("reason" in kafka) console.log(`Without Kafka: ${kafka.reason}`);
   else console.log(`Kafka: ${kafka.bootstrapServers}, ${kafka.source}`);
   try {
-    for (const name of runtimes) await runIn(name, files, kafka, result);
+    for (const name of runtimes) await runIn(name, testsOf(name), kafka, result);
   } finally {
     if (!("reason" in kafka)) await kafka[Symbol.asyncDispose]();
   }
@@ -52,6 +58,7 @@ async function runIn(
   kafka: BorrowedKafka | { reason: string },
   result: TestRunResult,
 ): Promise<void> {
+  if (files.length === 0) return console.log(`\n${name}: none of the files is for it`);
   let runtime: Runtime;
   try {
     runtime = await obtainRuntime(name);
