@@ -105,6 +105,12 @@ export class Inbox {
     this.settle();
   }
 
+  /** Tells the poller how far it is, although a message may be under way. */
+  report(): void {
+    const batch = this.#queue[0];
+    if (batch !== undefined) this.#acknowledge(batch);
+  }
+
   /** Tells the poller how far it is, gives finished batches up, and answers what waits for that. */
   settle(): void {
     const batch = this.#queue[0];

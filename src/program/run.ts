@@ -184,6 +184,7 @@ export class Run {
 
   /** Asks the thread where it stands. */
   ping(timeoutMs: number): Promise<boolean> {
+    this.inbox.report();
     return this.#thread.ping(timeoutMs);
   }
 
@@ -295,6 +296,8 @@ export class Run {
   }
 
   #tick(): void {
+    // What is finished before a message that takes long is committed without waiting for that one.
+    this.inbox.report();
     this.rates.sample(performance.now(), this.inbox.messages, this.inbox.bytes);
     const { underWay } = this.inbox;
     this.#underWayTicks = underWay !== null && underWay === this.#tickedUnderWay
