@@ -131,10 +131,9 @@ export class PollerThread {
   terminate(): void {
     this.#ended = true;
     clearInterval(this.#ticks);
-    this.#ready.reject(startError(this.#options.name, "it was ended before it listened"));
     this.#terminate();
     // Nothing that it says is heard any more: who waits for its first word would wait in vain.
-    this.#ready.reject(startError(this.#options.name, "it has been ended"));
+    this.#ready.reject(startError(this.#options.name, "it was ended before it listened"));
     if (this.#channel !== null) this.#channel.onMessage = null;
   }
 
