@@ -56,7 +56,7 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
   readonly #logger: Logger;
   #run: Run | null = null;
   #starting: Promise<this> | null = null;
-  #iterating = false;
+  #iterator: object | null = null;
   #stops = 0;
   #closed = settlement();
 
@@ -175,27 +175,36 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     if (this.#options.onMessage !== undefined) {
       throw new StateError("Cannot iterate: the messages go to onMessage");
     }
-    if (this.#iterating) throw new StateError("Cannot iterate: somebody does so already");
-    this.#iterating = true;
+    if (this.#iterator !== null) throw new StateError("Cannot iterate: somebody does so already");
+    // Holds the place of the one iterator until its run is over, be it left or forgotten.
+    const place = this.#iterator = {};
+    const release = () => {
+      if (this.#iterator === place) this.#iterator = null;
+    };
     let messages: AsyncIterator<Message, undefined> | null = null;
+    let run: Run | null = null;
     const first = async () => {
-      await this.start();
-      messages = this.#run!.iterate();
+      try {
+        await this.start();
+      } catch (error) {
+        release();
+        throw error;
+      }
+      run = this.#run!;
+      run.ended.then(release, release);
+      messages = run.iterate();
       return await next(messages);
     };
     const next = async (messages: AsyncIterator<Message, undefined>) => {
       const result = await messages.next();
-      if (result.done) {
-        this.#iterating = false;
-        await this.#run?.ended;
-      }
+      if (result.done) await run?.ended;
       return result;
     };
     return {
       // Not async itself: what it calls at once marks the code of the loop that has called it.
       next: () => messages === null ? first() : next(messages),
       return: async () => {
-        this.#iterating = false;
+        release();
         await messages?.return?.();
         await this.stop();
         return { done: true, value: undefined };
@@ -215,6 +224,10 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     if (this.#run?.state === "stopping") {
       const stops = this.#stops;
       await this.#run.stop();
+      // The code that handles the message under way has been answered early.
+      if (this.state === "stopping") {
+        throw new StateError("Cannot start: it stops when this message has been handled");
+      }
       if (stops !== this.#stops) throw new StateError("Cannot start: it was stopped meanwhile");
     }
     if (this.#run !== null) this.#closed = settlement();
