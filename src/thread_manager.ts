@@ -231,7 +231,9 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
       if (stops !== this.#stops) throw new StateError("Cannot start: it was stopped meanwhile");
     }
     if (this.#run !== null) this.#closed = settlement();
-    const run = this.#run = new Run(runOptions(this.#options, this.#logger));
+    // Epochs go on where the last run's ended: a message of that one cannot be committed in this one.
+    const epoch = this.#run?.inbox.epoch ?? 0;
+    const run = this.#run = new Run(runOptions(this.#options, this.#logger, epoch));
     const abort = () => void run.stop();
     signal?.addEventListener("abort", abort, { once: true });
     const { resolve, reject } = this.#closed;

@@ -29,12 +29,13 @@ export class Dispatcher {
   readonly #batches = new Map<number, PartitionLedger>();
   /** Keys of partitions that were assigned once. */
   readonly #formerly = new Set<string>();
-  #epoch = 0;
+  #epoch: number;
   #nextBatch = 0;
   #turn = 0;
 
-  constructor(limit: Room) {
+  constructor(limit: Room, epoch = 0) {
     this.#limit = limit;
+    this.#epoch = epoch;
     this.#window = new Window(limit);
   }
 

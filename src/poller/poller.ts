@@ -79,7 +79,7 @@ export class Poller {
     this.#channel = channel;
     this.#options = options;
     this.#surroundings = surroundings;
-    this.#dispatcher = new Dispatcher(options.maxInFlight);
+    this.#dispatcher = new Dispatcher(options.maxInFlight, options.epoch);
     this.#logger = channelLogger(channel, options.logLevel);
     this.#commits = new Commits({
       commit: async (offsets) => {

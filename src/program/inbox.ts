@@ -38,9 +38,12 @@ export class Inbox {
   /** Bytes of the messages finished. */
   bytes = 0;
   #begun = 0;
+  /** Epoch of the newest assignment that messages have come of. */
+  epoch: number;
 
-  constructor(post: (message: ToPoller) => void) {
+  constructor(post: (message: ToPoller) => void, epoch: number) {
     this.#post = post;
+    this.epoch = epoch;
   }
 
   /** Whether nothing more is to be begun. */
@@ -56,6 +59,7 @@ export class Inbox {
   /** Takes a batch in. */
   push({ batch, topic, partition, epoch, records }: Extract<FromPoller, { type: "batch" }>): void {
     if (this.#closed) return;
+    this.epoch = epoch;
     this.#queue.push({
       id: batch,
       topic,

@@ -70,7 +70,7 @@ export class Run {
 
   constructor(options: RunOptions) {
     this.#options = options;
-    this.inbox = new Inbox((message) => this.#thread.post(message));
+    this.inbox = new Inbox((message) => this.#thread.post(message), options.poller.epoch);
     this.#thread = new PollerThread({
       name: options.poller.name,
       thread: options.thread,

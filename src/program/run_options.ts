@@ -9,8 +9,16 @@ import type { RunOptions } from "./run.ts";
 /** How long the group waits for its members to join again, unless `driverOptions` says otherwise. */
 const REBALANCE_TIMEOUT_MS = 60_000;
 
-/** Splits what crosses to the thread from what stays. */
-export function runOptions(options: ResolvedThreadManagerOptions, logger: Logger): RunOptions {
+/**
+ * Splits what crosses to the thread from what stays.
+ *
+ * @param epoch That of the last assignment before this run, or 0.
+ */
+export function runOptions(
+  options: ResolvedThreadManagerOptions,
+  logger: Logger,
+  epoch: number,
+): RunOptions {
   const { consumer, commit } = options;
   const { driver, sasl, driverOptions } = consumer;
   const { rebalanceTimeout } = driverOptions;
@@ -31,6 +39,7 @@ export function runOptions(options: ResolvedThreadManagerOptions, logger: Logger
       driverOptions: { ...driverOptions },
       sessionTimeoutMs: consumer.sessionTimeoutMs,
       heartbeatIntervalMs: consumer.heartbeatIntervalMs,
+      epoch,
       maxInFlight: options.maxInFlight,
       commitIntervalMs: commit === "manual" ? null : commit.intervalMs,
       lifetimeMs: options.lifetimeMs,

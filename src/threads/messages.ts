@@ -43,6 +43,8 @@ export interface PollerOptions {
   sessionTimeoutMs: number;
   /** See `KafkaOptions`. */
   heartbeatIntervalMs: number;
+  /** Epoch of the last assignment before this run: those of this run come after it. Default: 0. */
+  epoch?: number;
   /** The room the receiver grants: what may be handed over and not finished. */
   maxInFlight: { messages: number; bytes: number };
   /** How often to commit what is finished, or null for commits on request only. */
