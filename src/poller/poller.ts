@@ -27,6 +27,7 @@ import type {
   ToPoller,
 } from "../threads/messages.ts";
 import { packRecords } from "../threads/records.ts";
+import { yieldToLoop } from "../threads/turns.ts";
 import { Backoff } from "./backoff.ts";
 import { Commits } from "./commits.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -165,6 +166,9 @@ export class Poller {
         }
         this.#dispatcher.takeIn(batches, this.#surroundings.now());
         this.#handOver();
+        // A driver that always has something at once would keep the loop from everything else: from
+        // what is finished, and from a stop.
+        await yieldToLoop();
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#pollErrors++;
@@ -369,16 +373,19 @@ export class Poller {
     await this.#commits.last(ledgers);
     const snapshot = this.#snapshot();
     if (this.#driver !== null) {
-      const closed = await this.#timers.within(
-        CLOSE_TIMEOUT_MS,
-        this.#driver.close().catch((error) =>
-          this.#logger.warn(`Cannot close the driver cleanly: ${error?.message}`)
-        ),
-      );
+      const closed = await this.#timers.within(CLOSE_TIMEOUT_MS, this.#close(this.#driver));
       if (!closed) this.#logger.warn(`The driver has not closed within ${CLOSE_TIMEOUT_MS} ms`);
     }
     this.#timers.clear();
     this.#channel.post({ type: "ended", ending, snapshot });
+  }
+
+  async #close(driver: ConsumerDriver): Promise<void> {
+    try {
+      await driver.close();
+    } catch (error) {
+      this.#logger.warn(`Cannot close the driver cleanly: ${(error as Error)?.message}`);
+    }
   }
 
   #snapshot(): PollerSnapshot {

@@ -2,8 +2,8 @@
 
 import { HandlerError } from "../errors.ts";
 import { Message } from "../message.ts";
+import { yieldToLoop } from "../threads/turns.ts";
 import type { Inbox, InboxBatch } from "./inbox.ts";
-import { yieldToLoop } from "./runtime.ts";
 import { TimeSlice } from "./time_slice.ts";
 
 /** What a message is given to. */

@@ -3,7 +3,8 @@
 import { ThreadError } from "../errors.ts";
 import { type Channel, channelPair } from "../threads/channel.ts";
 import type { FromPoller, PollerSnapshot, ToPoller } from "../threads/messages.ts";
-import { nextTurn, siblingModule, startWorker, unrefTimer } from "./runtime.ts";
+import { nextTurn } from "../threads/turns.ts";
+import { siblingModule, startWorker, unrefTimer } from "./runtime.ts";
 
 /** How often the thread is asked whether it is there. */
 const PING_INTERVAL_MS = 1_000;
