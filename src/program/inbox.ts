@@ -41,7 +41,7 @@ export class Inbox {
   /** Epoch of the newest assignment that messages have come of. */
   epoch: number;
 
-  constructor(post: (message: ToPoller) => void, epoch: number) {
+  constructor(post: (message: ToPoller) => void, epoch = 0) {
     this.#post = post;
     this.epoch = epoch;
   }
