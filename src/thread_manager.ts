@@ -8,7 +8,9 @@ import {
   parseThreadManagerOptions,
   type ResolvedThreadManagerOptions,
 } from "./options/thread_manager_options.ts";
+import type { MessageIterator } from "./program/deliver.ts";
 import { healthOf } from "./program/health.ts";
+import { enterInside } from "./program/inside.ts";
 import { Run } from "./program/run.ts";
 import { runOptions } from "./program/run_options.ts";
 import { statsOf } from "./program/stats.ts";
@@ -181,9 +183,10 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     const release = () => {
       if (this.#iterator === place) this.#iterator = null;
     };
-    let messages: AsyncIterator<Message, undefined> | null = null;
     let run: Run | null = null;
-    const first = async () => {
+    let messages: MessageIterator | null = null;
+    let beginning: Promise<MessageIterator> | null = null;
+    const begin = async () => {
       try {
         await this.start();
       } catch (error) {
@@ -192,20 +195,22 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
       }
       run = this.#run!;
       run.ended.then(release, release);
-      messages = run.iterate();
-      return await next(messages);
+      return messages = run.iterate();
     };
-    const next = async (messages: AsyncIterator<Message, undefined>) => {
+    const next = async (messages: MessageIterator) => {
       const result = await messages.next();
       if (result.done) await run?.ended;
       return result;
     };
     return {
       // Not async itself: what it calls at once marks the code of the loop that has called it.
-      next: () => messages === null ? first() : next(messages),
+      next: () => {
+        enterInside(this);
+        return messages === null ? (beginning ??= begin()).then(next) : next(messages);
+      },
       return: async () => {
         release();
-        await messages?.return?.();
+        await messages?.return();
         await this.stop();
         return { done: true, value: undefined };
       },
@@ -233,7 +238,10 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     if (this.#run !== null) this.#closed = settlement();
     // Epochs go on where the last run's ended: a message of that one cannot be committed in this one.
     const epoch = this.#run?.inbox.epoch ?? 0;
-    const run = this.#run = new Run(runOptions(this.#options, this.#logger, epoch));
+    const run = this.#run = new Run({
+      ...runOptions(this.#options, this.#logger, epoch),
+      owner: this,
+    });
     const abort = () => void run.stop();
     signal?.addEventListener("abort", abort, { once: true });
     const { resolve, reject } = this.#closed;

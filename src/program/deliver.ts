@@ -45,7 +45,7 @@ async function deliverBatch(
       const { topic, partition, offset } = message;
       throw new HandlerError(
         `The callback failed at "${topic}" partition ${partition} offset ${offset}: ${
-          cause instanceof Error ? cause.message : String(cause)
+          messageOf(cause)
         }`,
         { cause, topic, partition, offset },
       );
@@ -58,6 +58,15 @@ async function deliverBatch(
     }
   }
   if (inbox.head() === batch) inbox.settle();
+}
+
+/** Whatever was thrown, saying so must not throw. */
+function messageOf(cause: unknown): string {
+  try {
+    return cause instanceof Error ? cause.message : String(cause);
+  } catch {
+    return "something that cannot be printed";
+  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -6,7 +6,7 @@ import type { Message } from "../message.ts";
 import { decodeError, encodeError } from "../threads/error_wire.ts";
 import type { Ending, FromPoller, PollerOptions, PollerSnapshot } from "../threads/messages.ts";
 import { deliver, MessageIterator, type OnMessage } from "./deliver.ts";
-import { enterInside, isInside, runInside } from "./inside.ts";
+import { isInside, runInside } from "./inside.ts";
 import { Inbox } from "./inbox.ts";
 import { PollerThread } from "./poller_thread.ts";
 import { Rates } from "./rates.ts";
@@ -32,6 +32,8 @@ export interface RunOptions {
   stopTimeoutMs: number;
   /** Asks the program for a token, where SASL needs one. */
   token: (() => Promise<string>) | undefined;
+  /** Whose messages they are, to the code that handles them; see `inside.ts`. */
+  owner: object;
   /** What messages are given to; without it they wait for an iterator. */
   onMessage: OnMessage | undefined;
   /** A logger that does not throw. */
@@ -129,16 +131,9 @@ export class Run {
     }
   }
 
-  /** Hands the messages out one at a time, to code that then counts as their handler. */
-  iterate(): AsyncIterator<Message, undefined> {
-    const messages = new MessageIterator(this.inbox);
-    return {
-      next: () => {
-        enterInside(this);
-        return messages.next();
-      },
-      return: () => messages.return(),
-    };
+  /** Hands the messages out one at a time. */
+  iterate(): MessageIterator {
+    return new MessageIterator(this.inbox);
   }
 
   /**
@@ -156,7 +151,7 @@ export class Run {
     // Also where its lifetime has ended it before, which by itself waits as long as it takes.
     this.#limit(this.#options.stopTimeoutMs);
     // The code that handles a message must not wait for that message to be finished.
-    if (isInside(this) && this.inbox.underWay !== null) return;
+    if (isInside(this.#options.owner) && this.inbox.underWay !== null) return;
     await this.#ended.promise.then(() => {}, () => {});
   }
 
@@ -227,7 +222,7 @@ export class Run {
     const { poller, onMessage, logger } = this.#options;
     logger.info(`Kafka consumer started consuming in thread '${poller.name}'`);
     if (onMessage !== undefined) {
-      runInside(this, () => deliver(this.inbox, onMessage)).catch((error) => {
+      runInside(this.#options.owner, () => deliver(this.inbox, onMessage)).catch((error) => {
         logger.error((error as Error).message, { error });
         this.fail(error as HandlerError);
       });

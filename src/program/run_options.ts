@@ -18,7 +18,7 @@ export function runOptions(
   options: ResolvedThreadManagerOptions,
   logger: Logger,
   epoch: number,
-): RunOptions {
+): Omit<RunOptions, "owner"> {
   const { consumer, commit } = options;
   const { driver, sasl, driverOptions } = consumer;
   const { rebalanceTimeout } = driverOptions;
