@@ -1,69 +1,40 @@
 // What must hold for every driver, with a thread and without one.
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
-import {
-  HandlerError,
-  type Message,
-  StateError,
-  StopTimeoutError,
-  TopicNotFoundError,
-} from "../../mod.ts";
+import { HandlerError, StateError, StopTimeoutError, TopicNotFoundError } from "../../mod.ts";
 import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
-import {
-  describeGroup,
-  fillTopic,
-  produce,
-  sharedKafka,
-  uniqueName,
-} from "../support/kafka/mod.ts";
+import { describeGroup, fillTopic, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import {
   collectMessages,
   Collector,
   committedFor,
   type ManagedTest,
-  managerFor,
   type ManagerOverrides,
   newTopic,
   take,
   untilCommitted,
   untilStats,
 } from "../support/manager.ts";
+import { bootstrapServers, managed, numbers, produceNumbers, rejection, texts } from "./shared.ts";
 import { VARIANTS } from "./variants.ts";
-
-const { bootstrapServers } = needsKafka.skip ? { bootstrapServers: "" } : await sharedKafka();
-
-/** Produces "0", "1", … into one partition. */
-async function produceNumbers(topic: string, from: number, to: number): Promise<void> {
-  const messages = [];
-  for (let n = from; n < to; n++) messages.push({ partition: 0, value: `${n}` });
-  await produce(bootstrapServers, topic, messages);
-}
-
-function texts(messages: readonly Message[]): (string | null)[] {
-  return messages.map((message) => message.text());
-}
-
-function numbers(from: number, to: number): string[] {
-  return Array.from({ length: to - from }, (_, index) => `${from + index}`);
-}
 
 for (const { name, consumer: variant } of VARIANTS) {
   describe(`ThreadManager ${name}`, needsKafka, () => {
     const scenario = sideBySide(6);
 
-    const managed = async (
+    const variantFor = (
       scope: AsyncDisposableStack,
       topic: string | string[],
       { consumer, ...overrides }: ManagerOverrides = {},
     ): Promise<ManagedTest> =>
-      scope.use(await managerFor(topic, { ...overrides, consumer: { ...variant, ...consumer } }));
+      managed(scope, topic, { ...overrides, consumer: { ...variant, ...consumer } });
 
     scenario("start() resolves when what is produced arrives", async (scope) => {
       const topic = await newTopic();
       await produceNumbers(topic, 0, 1);
       const messages = collectMessages();
-      const { manager } = await managed(scope, topic, {
+      const { manager } = await variantFor(scope, topic, {
         onMessage: messages.add,
         consumer: { startFrom: "latest" },
       });
@@ -80,7 +51,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const topic = uniqueName("manager");
       await fillTopic(bootstrapServers, topic, { messages: 6_000, bytes: 100, partitions: 3 });
       const messages = collectMessages();
-      const { manager, groupId } = await managed(scope, topic, { onMessage: messages.add });
+      const { manager, groupId } = await variantFor(scope, topic, { onMessage: messages.add });
       await manager.start();
       await messages.atLeast(6_000);
       await manager.stop();
@@ -100,7 +71,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const topic = await newTopic();
       await produceNumbers(topic, 0, 5);
       const messages = collectMessages();
-      const { manager, groupId } = await managed(scope, topic, { onMessage: messages.add });
+      const { manager, groupId } = await variantFor(scope, topic, { onMessage: messages.add });
       await manager.start();
       await messages.atLeast(5);
       const { members: [first] } = await describeGroup(bootstrapServers, groupId);
@@ -125,7 +96,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const begun = new Collector<string>();
       const gate = Promise.withResolvers<void>();
       let finished = 0;
-      const { manager, groupId } = await managed(scope, topic, {
+      const { manager, groupId } = await variantFor(scope, topic, {
         onMessage: async (message) => {
           begun.add(message.text()!);
           if (message.offset === 3) await gate.promise;
@@ -152,7 +123,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const cause = new RangeError("no");
       const seen = new Collector<string>();
       let failing = true;
-      const { manager, log, groupId } = await managed(scope, topic, {
+      const { manager, log, groupId } = await variantFor(scope, topic, {
         onMessage: (message) => {
           seen.add(message.text()!);
           if (failing && message.offset === 3) throw cause;
@@ -179,7 +150,7 @@ for (const { name, consumer: variant } of VARIANTS) {
     scenario("can be iterated, and left", async (scope) => {
       const topic = await newTopic();
       await produceNumbers(topic, 0, 10);
-      const { manager, groupId } = await managed(scope, topic);
+      const { manager, groupId } = await variantFor(scope, topic);
       assert.deepEqual(texts(await take(manager, 4)), numbers(0, 4));
       assert.equal(manager.state, "stopped");
       assert.deepEqual(await committedFor(groupId, topic), [3], "what is in hand is not finished");
@@ -190,7 +161,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const topic = await newTopic();
       await produceNumbers(topic, 0, 10);
       const messages = collectMessages();
-      const { manager, groupId } = await managed(scope, topic, {
+      const { manager, groupId } = await variantFor(scope, topic, {
         onMessage: messages.add,
         commit: "manual",
       });
@@ -206,7 +177,7 @@ for (const { name, consumer: variant } of VARIANTS) {
 
     scenario("ends with its lifetime and leaves the group", async (scope) => {
       const topic = await newTopic();
-      const { manager, groupId } = await managed(scope, topic, {
+      const { manager, groupId } = await variantFor(scope, topic, {
         onMessage: () => {},
         lifetimeMs: 100,
       });
@@ -220,7 +191,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const topic = await newTopic();
       await produceNumbers(topic, 0, 10);
       const begun = new Collector<string>();
-      const { manager, groupId } = await managed(scope, topic, {
+      const { manager, groupId } = await variantFor(scope, topic, {
         onMessage: async (message) => {
           begun.add(message.text()!);
           if (message.offset === 2) await manager.stop();
@@ -236,7 +207,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       const topic = await newTopic();
       await produceNumbers(topic, 0, 5);
       const begun = collectMessages();
-      const { manager, groupId } = await managed(scope, topic, {
+      const { manager, groupId } = await variantFor(scope, topic, {
         onMessage: (message) => {
           begun.add(message);
           if (message.offset === 2) return new Promise(() => {});
@@ -257,7 +228,7 @@ for (const { name, consumer: variant } of VARIANTS) {
 
     scenario("stops before it has started", async (scope) => {
       const topic = await newTopic();
-      const { manager, groupId } = await managed(scope, topic, { onMessage: () => {} });
+      const { manager, groupId } = await variantFor(scope, topic, { onMessage: () => {} });
       const starting = rejection(manager.start());
       const started = performance.now();
       await manager.stop();
@@ -274,7 +245,7 @@ for (const { name, consumer: variant } of VARIANTS) {
       await fillTopic(bootstrapServers, topic, { messages: 4_000, bytes: 500, partitions: 2 });
       const messages = collectMessages();
       let gate = Promise.withResolvers<void>();
-      const { manager } = await managed(scope, topic, {
+      const { manager } = await variantFor(scope, topic, {
         onMessage: async (message) => {
           messages.add(message);
           await gate.promise;
@@ -316,7 +287,7 @@ for (const { name, consumer: variant } of VARIANTS) {
     scenario("commits by itself what is finished, and tells figures", async (scope) => {
       const topic = await newTopic({ partitions: 2 });
       await produceNumbers(topic, 0, 5);
-      const { manager, groupId } = await managed(scope, topic, {
+      const { manager, groupId } = await variantFor(scope, topic, {
         onMessage: () => {},
         commit: { intervalMs: 50 },
       });
@@ -342,7 +313,7 @@ for (const { name, consumer: variant } of VARIANTS) {
 
     scenario("names the topics that do not exist", async (scope) => {
       const [topic, ...missing] = [await newTopic(), uniqueName("missing"), uniqueName("missing")];
-      const { manager } = await managed(scope, [topic, ...missing], { onMessage: () => {} });
+      const { manager } = await variantFor(scope, [topic, ...missing], { onMessage: () => {} });
       const started = performance.now();
       const error = await rejection(manager.start());
       assert(performance.now() - started < 10_000);
@@ -354,11 +325,4 @@ for (const { name, consumer: variant } of VARIANTS) {
       assert.equal(await rejection(manager.closed), error);
     });
   });
-}
-
-async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  return await promise.then(
-    (value) => assert.fail(`It resolved, with ${value}`),
-    (error) => error,
-  );
 }
