@@ -26,6 +26,19 @@ export function failing({ scenario, member }: Place): void {
     await reader.run().untilRead(100);
     await reader.commitAll();
 
+    const other = await member(scope, {
+      bootstrapServers: [server],
+      groupId: uniqueName("contract"),
+      topics: [topic],
+    });
+    await other.run().untilRead(100);
+    broker!.pause();
+    const started = performance.now();
+    await other.close();
+    const took = performance.now() - started;
+    broker!.resume();
+    assert(took < 3_000, `it takes ${took} ms to close while the broker hangs`);
+
     await broker!.kill();
     const before = reader.errors.length;
     await reader.until("polls fail", () => reader.errors.length > before);
