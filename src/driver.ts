@@ -170,12 +170,17 @@ export interface DriverStatus {
  * const createNumbers: CreateDriver = ({ topics, hooks }) => {
  *   const [topic = "numbers"] = topics;
  *   let offset = 0;
+ *   let paused = false;
  *   hooks.assigned([{ topic, partition: 0, position: 0 }]);
  *   return {
- *     poll: () => Promise.resolve([{ topic, partition: 0, records: [{ offset, value: `${offset++}` }] }]),
+ *     async poll(timeoutMs) {
+ *       if (!paused) return [{ topic, partition: 0, records: [{ offset, value: `${offset++}` }] }];
+ *       await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+ *       return [];
+ *     },
  *     commit: () => Promise.resolve(),
- *     pause: () => {},
- *     resume: () => {},
+ *     pause: () => void (paused = true),
+ *     resume: () => void (paused = false),
  *     close: () => Promise.resolve(),
  *   };
  * };
