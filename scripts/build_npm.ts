@@ -11,6 +11,8 @@ import { runCommand } from "./support/processes.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
+/** Its name there; JSR's needs a scope. */
+const NAME = "kafka-threads";
 /** The oldest Node that the package runs on. */
 const OLDEST_NODE = 20;
 
@@ -112,10 +114,10 @@ async function usePonyfills(target: string, file: string): Promise<void> {
 
 async function writeManifest(target: string): Promise<void> {
   const source = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-  const { name, version, description, license, dependencies } = source;
+  const { version, description, license, dependencies } = source;
   const entry = (path: string) => ({ types: `./${path}.d.ts`, default: `./${path}.js` });
   const manifest = {
-    name,
+    name: NAME,
     version,
     description,
     license,

@@ -13,7 +13,7 @@ const npm = await run(["npm", "--version"]);
 const needsNpm = npm.code === 0 ? {} : { skip: "there is no npm to pack the package with" };
 
 const PROGRAM = `
-import { ThreadManager } from "@kafka-threads/kafka-threads";
+import { ThreadManager } from "kafka-threads";
 const { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, TOPIC: topic } = process.env;
 const texts = [];
 for (const thread of ["worker", "inline"]) {
@@ -31,7 +31,7 @@ console.log(JSON.stringify(texts));
 `;
 
 const TYPED_PROGRAM = `
-import { type Message, ThreadManager, type ThreadManagerOptions } from "@kafka-threads/kafka-threads";
+import { type Message, ThreadManager, type ThreadManagerOptions } from "kafka-threads";
 const consumer = { bootstrapServers: "a:9092", groupId: "g", topics: ["t"] };
 const options: ThreadManagerOptions = { consumer, onMessage: (message: Message) => message.text() };
 const manager: ThreadManager = new ThreadManager(options);
@@ -49,7 +49,7 @@ describe("the npm package", needsNpm, () => {
     const packed = await run(["npm", "pack", "--silent", "./built"], {}, folder.path);
     assert.equal(packed.code, 0, packed.stderr);
     const modules = join(folder.path, "node_modules");
-    const installed = join(modules, "@kafka-threads", "kafka-threads");
+    const installed = join(modules, "kafka-threads");
     await mkdir(installed, { recursive: true });
     const file = packed.stdout.trim();
     const tar = ["tar", "-xzf", file, "--strip-components=1", "-C", installed];
