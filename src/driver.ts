@@ -165,9 +165,9 @@ export interface DriverStatus {
  *
  * @example A source that is not Kafka: the numbers from 0 on
  * ```ts
- * import type { CreateDriver } from "@kafka-threads/kafka-threads";
+ * import type { ConsumerDriver, DriverContext } from "@kafka-threads/kafka-threads";
  *
- * const createNumbers: CreateDriver = ({ topics, hooks }) => {
+ * export default function createNumbers({ topics, hooks }: DriverContext): ConsumerDriver {
  *   const [topic = "numbers"] = topics;
  *   let offset = 0;
  *   let paused = false;
@@ -183,9 +183,7 @@ export interface DriverStatus {
  *     resume: () => void (paused = false),
  *     close: () => Promise.resolve(),
  *   };
- * };
- *
- * export default createNumbers;
+ * }
  * ```
  */
 export interface ConsumerDriver {
