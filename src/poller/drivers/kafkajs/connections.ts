@@ -83,7 +83,8 @@ export function createConnections(
         requestQueue.rejectAll(error);
         requestQueue.destroy();
       }
-      for (const socket of sockets) socket.destroy();
+      // With an error, or a connection that is only being made would go on waiting for its timeout.
+      for (const socket of sockets) socket.destroy(error);
     },
   };
 }

@@ -15,7 +15,12 @@ import type {
   OffsetCommit,
   TopicPartition,
 } from "../../../driver.ts";
-import { AuthenticationError, DriverError, TopicNotFoundError } from "../../../errors.ts";
+import {
+  AuthenticationError,
+  DriverError,
+  LostPartitionError,
+  TopicNotFoundError,
+} from "../../../errors.ts";
 import { tableOfRecords } from "../../../threads/records.ts";
 import { decompress } from "./compression.ts";
 import { type Connections, createConnections, createKafkajsLogger } from "./connections.ts";
@@ -80,6 +85,8 @@ class KafkajsDriver implements ConsumerDriver {
   #connected = false;
   #positioned = false;
   #rejoin: RejoinReason | null = null;
+  /** How many partitions each topic had when this consumer began, or null before that. */
+  #firstPartitions: Map<string, number> | null = null;
   #staleMetadata = false;
   #partitionsCheckedAt = 0;
   #failure: Error | null = null;
@@ -130,8 +137,16 @@ class KafkajsDriver implements ConsumerDriver {
     }
   }
 
-  commit(offsets: readonly OffsetCommit[]): Promise<void> {
-    return this.#membership.commit(offsets);
+  async commit(offsets: readonly OffsetCommit[]): Promise<void> {
+    const foreign = offsets.find((offset) => !this.#partitions.has(partitionKey(offset)));
+    if (foreign !== undefined) {
+      const { topic, partition, offset } = foreign;
+      throw new LostPartitionError(
+        `Cannot commit "${topic}" partition ${partition} offset ${offset}: the partition is not assigned`,
+        { topic, partition, offset },
+      );
+    }
+    if (offsets.length > 0) await this.#membership.commit(offsets);
   }
 
   pause(partitions: readonly TopicPartition[]): void {
@@ -190,6 +205,8 @@ class KafkajsDriver implements ConsumerDriver {
       this.#membership.checkPartitions();
     }
     if (this.#rejoin !== null) await this.#letGo(this.#rejoin);
+    // Closing leaves the group: that must not look like a reason to join it.
+    this.#failIfClosed();
     if (!this.#membership.joined) await this.#join();
     if (!this.#positioned) await this.#findPositions();
   }
@@ -301,10 +318,17 @@ class KafkajsDriver implements ConsumerDriver {
         state.metadata = metadata;
       }
       const unset = states.filter(({ committed }) => committed === null);
-      const starts = await this.#listOffsets(unset, this.#context.startFrom === "earliest");
+      const fromStart = (state: PartitionState) =>
+        this.#context.startFrom === "earliest" || this.#isNew(state);
+      const [early, late] = [unset.filter(fromStart), unset.filter((state) => !fromStart(state))];
+      const starts = new Map([
+        ...await this.#listOffsets(early, true),
+        ...await this.#listOffsets(late, false),
+      ]);
       for (const state of unset) state.position = starts.get(partitionKey(state)) ?? 0;
     }
     this.#failIfClosed();
+    this.#firstPartitions ??= this.#partitionCounts();
     this.#positioned = true;
     this.#context.hooks.assigned(
       states.map(({ topic, partition, position, committed, metadata }) => ({
@@ -314,6 +338,23 @@ class KafkajsDriver implements ConsumerDriver {
         committed,
         ...(metadata === undefined ? {} : { metadata }),
       })),
+    );
+  }
+
+  /**
+   * Whether a partition was added after this consumer began. All of it is new then, also where the
+   * consumer began at the latest offset: what was written before anybody noticed must not be skipped.
+   */
+  #isNew({ topic, partition }: TopicPartition): boolean {
+    return this.#firstPartitions !== null && partition >= (this.#firstPartitions.get(topic) ?? 0);
+  }
+
+  #partitionCounts(): Map<string, number> {
+    const { cluster } = this.#connections;
+    return new Map(
+      this.#context.topics.map((
+        topic,
+      ) => [topic, cluster.findTopicPartitionMetadata(topic).length]),
     );
   }
 
@@ -368,12 +409,6 @@ class KafkajsDriver implements ConsumerDriver {
     const epoch = this.#epoch;
     this.#fetching.add(nodeId);
     for (const state of states) state.fetching = true;
-    // The broker fills its answer in the order of the request: those that were asked for move back.
-    for (const state of states) {
-      const key = partitionKey(state);
-      this.#partitions.delete(key);
-      this.#partitions.set(key, state);
-    }
     try {
       const { partitions } = await this.#sendFetch(nodeId, states, complete);
       for (const fetched of partitions) {
@@ -474,6 +509,10 @@ class KafkajsDriver implements ConsumerDriver {
       }
       return;
     }
+    // The broker fills its answer in the order of the request: who has got something moves back.
+    const key = partitionKey(state);
+    this.#partitions.delete(key);
+    this.#partitions.set(key, state);
     const batches = await this.#decode(state, fetched);
     // Decompression takes turns of the loop, in which the assignment may have changed.
     if (epoch !== this.#epoch) return;

@@ -30,6 +30,7 @@ export class Membership {
   readonly #onSilence: (error: Error) => void;
   #timer: ReturnType<typeof setInterval> | undefined;
   #beatSince: number | null = null;
+  #left = false;
   /** Whether the group counts this member in, as far as is known. */
   joined = false;
   /** When the last heartbeat was answered. */
@@ -106,8 +107,10 @@ export class Membership {
         // The group has begun anew while it was being joined; kafkajs has noted what there is to note.
         if (!isRebalancing(error) && !isMembershipLost(error)) throw error;
         this.#context.signal.throwIfAborted();
+        if (this.#left) throw error;
       }
     }
+    if (this.#left) throw new ConnectionError("Cannot join the group: the driver is closed");
     this.joined = true;
     this.heartbeatAt = Date.now();
     this.#timer = setInterval(() => void this.#heartbeat(), this.#context.heartbeatIntervalMs);
@@ -191,6 +194,7 @@ export class Membership {
   /** Leaves the group, within a bounded time. */
   async leave(): Promise<void> {
     this.#stopHeartbeats();
+    this.#left = true;
     if (!this.joined) return;
     this.joined = false;
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -7,6 +7,7 @@ import {
   isKafkaThreadsError,
   type KafkaThreadsError,
 } from "../../../errors.ts";
+import { isCertificateRefused } from "../shared/tls_errors.ts";
 import type { KafkajsError } from "./internals.ts";
 
 const AUTHENTICATION_TYPES = new Set([
@@ -69,6 +70,7 @@ export function typedError(what: string, error: unknown): KafkaThreadsError {
   ) {
     return new AuthenticationError(message, { cause: error });
   }
+  if (isCertificateRefused(root)) return new AuthenticationError(message, { cause: error });
   if (type?.endsWith("_AUTHORIZATION_FAILED")) {
     return new AuthenticationError(message, { cause: error, code: "AUTHORIZATION_FAILED" });
   }

@@ -1,6 +1,7 @@
 /** Turns what goes wrong between this client and the brokers into the library's errors. */
 
 import * as kafka from "@platformatic/kafka";
+import { isCertificateRefused } from "../shared/tls_errors.ts";
 import {
   AuthenticationError,
   ConnectionError,
@@ -58,10 +59,6 @@ const AUTHENTICATION_CODES: ReadonlySet<number> = new Set([
   58, // SASL_AUTHENTICATION_FAILED
 ]);
 
-/** What TLS says on Node, Deno and Bun when a certificate is refused, here or by the broker. */
-const CERTIFICATE =
-  /CERT|UNABLE_TO_|SELF_SIGNED|certificate|UnknownIssuer|altname|NotValidForName|unknown ca|bad_?certificate/i;
-
 /** The protocol's own name of an error code. */
 export function codeName(code: number): string {
   return (kafka.protocolErrorsCodesById as Record<number, string>)[code] ?? `error code ${code}`;
@@ -117,9 +114,7 @@ export function connectionError(attempt: string, cause: unknown): KafkaThreadsEr
     const retriable = / provider /.test(refused.message);
     return new AuthenticationError(`Cannot ${attempt}: ${reason}`, { cause, retriable });
   }
-  const certificate = chain.find((error) =>
-    CERTIFICATE.test(`${String(error.code ?? "")} ${error.message}`)
-  );
+  const certificate = chain.find(isCertificateRefused);
   if (certificate !== undefined) {
     return new AuthenticationError(`Cannot ${attempt}: ${messageOf(certificate)}`, { cause });
   }
