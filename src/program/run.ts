@@ -55,6 +55,7 @@ export class Run {
   readonly #commits = new Map<number, PromiseWithResolvers<void>>();
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
   #nextCommit = 0;
+  #polls = false;
   #failure: Error | null = null;
   #answeredAt: number | null = null;
   #tickedUnderWay: number | null = null;
@@ -216,6 +217,7 @@ export class Run {
 
   #started(snapshot: PollerSnapshot): void {
     if (this.state !== "starting") return;
+    this.#polls = true;
     this.snapshot = snapshot;
     this.state = "running";
     this.#begun.resolve();
@@ -263,7 +265,6 @@ export class Run {
     this.inbox.end();
     this.error = this.#failure ??
       (ending.reason === "failed" ? error ?? decodeError(ending.error) : null);
-    const wasStarting = this.snapshot === null || this.state === "starting";
     this.state = this.error === null ? "stopped" : "failed";
     const closed = this.error ?? new StateError("Cannot go on: the consumer has been stopped");
     this.#begun.reject(closed);
@@ -273,7 +274,7 @@ export class Run {
     } else {
       // A handler's error has been logged where it happened.
       if (!HandlerError.is(this.error)) {
-        const what = wasStarting ? "cannot start" : "has failed";
+        const what = this.#polls ? "has failed" : "cannot start";
         logger.error(`Kafka consumer ${what}: ${this.error.message}`, { error: this.error });
       }
       this.#ended.reject(this.error);

@@ -51,7 +51,7 @@ export interface ConsumerStats {
   heartbeats: number;
   /** Messages finished since the start. */
   messages: number;
-  /** Bytes of their keys, values and headers. */
+  /** Bytes of their keys, values and headers, with what holds them together. */
   bytes: number;
   /** Messages finished per second, over the last few seconds. */
   messagesPerSecond: number;

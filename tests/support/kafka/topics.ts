@@ -12,6 +12,9 @@ export function uniqueName(prefix: string): string {
   return `${prefix}-${randomBytes(6).toString("hex")}`;
 }
 
+const LEADERS_TIMEOUT_MS = 20_000;
+const LEADERS_RETRY_MS = 50;
+
 /** What {@linkcode createTopic} takes. */
 export interface TopicOptions {
   /** Default 1. */
@@ -37,6 +40,8 @@ export async function createTopic(
 ): Promise<void> {
   await withAdmin(bootstrapServers, async (admin) => {
     const created = await admin.createTopics({
+      // It waits for metadata alone, once, and throws if that does not know the topic yet.
+      waitForLeaders: false,
       topics: [{
         topic,
         numPartitions: options.partitions ?? 1,
@@ -49,7 +54,22 @@ export async function createTopic(
     });
     // kafkajs tells "it was there already" by false.
     if (!created) throw new Error(`Cannot create topic "${topic}": it exists`);
+    await untilLed(() => admin.fetchTopicOffsets(topic));
   });
+}
+
+/** A broker leads a new partition somewhat later than metadata says so; only asking it tells. */
+async function untilLed(ask: () => Promise<unknown>): Promise<void> {
+  const deadline = Date.now() + LEADERS_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (!(error as { retriable?: boolean }).retriable || Date.now() >= deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LEADERS_RETRY_MS));
+  }
 }
 
 /**
