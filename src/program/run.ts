@@ -55,7 +55,7 @@ export class Run {
   readonly #commits = new Map<number, PromiseWithResolvers<void>>();
   #stopTimer: ReturnType<typeof setTimeout> | undefined;
   #nextCommit = 0;
-  #polls = false;
+  #hasStarted = false;
   #failure: Error | null = null;
   #answeredAt: number | null = null;
   #tickedUnderWay: number | null = null;
@@ -217,7 +217,7 @@ export class Run {
 
   #started(snapshot: PollerSnapshot): void {
     if (this.state !== "starting") return;
-    this.#polls = true;
+    this.#hasStarted = true;
     this.snapshot = snapshot;
     this.state = "running";
     this.#begun.resolve();
@@ -274,7 +274,7 @@ export class Run {
     } else {
       // A handler's error has been logged where it happened.
       if (!HandlerError.is(this.error)) {
-        const what = this.#polls ? "has failed" : "cannot start";
+        const what = this.#hasStarted ? "has failed" : "cannot start";
         logger.error(`Kafka consumer ${what}: ${this.error.message}`, { error: this.error });
       }
       this.#ended.reject(this.error);
