@@ -78,7 +78,10 @@ export interface DriverHooks {
    * or its time is over, and is committed; let go of the partitions only then. Never rejects.
    */
   revoked(partitions: readonly TopicPartition[]): Promise<void>;
-  /** These partitions are gone already; nothing of them may be committed any more. */
+  /**
+   * These partitions are gone already; nothing of them may be committed any more. Where a `revoked` is
+   * pending, await it before joining again: what it commits last belongs to the assignment that is gone.
+   */
   lost(partitions: readonly TopicPartition[]): void;
 }
 
@@ -189,7 +192,9 @@ export interface DriverStatus {
 export interface ConsumerDriver {
   /**
    * Waits at most `timeoutMs` for records and returns what there is, possibly nothing. Connects and
-   * joins the group where that has not been done. Calls the hooks as the assignment changes.
+   * joins the group where that has not been done, however long that takes: when the first poll has
+   * resolved, the consumer has started. Calls the hooks as the assignment changes. Settles soon after
+   * `close()`.
    *
    * @throws What went wrong. The poller logs it and polls again after a backoff, unless the error says
    * `retriable: false`, which ends the consumer.
@@ -204,7 +209,10 @@ export interface ConsumerDriver {
    * the error says `retriable: false`, which ends the consumer.
    */
   commit(offsets: readonly OffsetCommit[]): Promise<void>;
-  /** Returns no more records of these partitions until they are resumed. Paused twice is paused. */
+  /**
+   * Returns no more records of these partitions until they are resumed. Paused twice is paused. A pause
+   * ends with its assignment: the next one begins without it.
+   */
   pause(partitions: readonly TopicPartition[]): void;
   /** Takes a pause back. */
   resume(partitions: readonly TopicPartition[]): void;
