@@ -1,6 +1,8 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, matchesGlob, relative } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type BorrowedKafka, borrowKafka } from "./kafka.ts";
 import { type Tally, tallyJunit } from "./junit.ts";
@@ -71,6 +73,9 @@ async function runIn(
   console.log(`\n${label}: ${files.length} files`);
   const began = performance.now();
   const folder = await mkdtemp(join(tmpdir(), "kafka-threads-tests-"));
+  // Not only when this function ends: an interrupt ends the process.
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", removeFolder);
   try {
     const report = join(folder, "report.xml");
     const { code, late } = await runCommand(COMMANDS[name](runtime.executable, report, files), {
@@ -92,7 +97,8 @@ async function runIn(
     result.failed.push(...tally.failed.map((test) => `${name}: ${test}`));
     result.skipped.push(...tally.skipped.map((test) => `${name}: ${test}`));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    removeFolder();
+    process.off("exit", removeFolder);
   }
 }
 
