@@ -16,11 +16,14 @@ export interface Tally {
  * @returns The counts.
  */
 export function tallyJunit(xml: string): Tally {
-  const cases: { name: string; content: string }[] = [];
+  const cases: { name: string; label: string; content: string }[] = [];
   // Node writes ">" in an attribute as it is.
   const pattern = /<testcase\b((?:[^">]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
   for (const [, attributes = "", content = ""] of xml.matchAll(pattern)) {
-    cases.push({ name: attribute(attributes, "name") ?? "?", content });
+    const name = attribute(attributes, "name") ?? "?";
+    // Bun and Node say where a test is, Deno what is around it.
+    const file = attribute(attributes, "file")?.replace(/^.*\/tests\//, "tests/");
+    cases.push({ name, label: file === undefined ? name : `${name} (${file})`, content });
   }
   // Deno lists a suite beside its tests, whose names begin with the suite's.
   const suites = new Set(cases.flatMap(({ name }) => {
@@ -28,17 +31,17 @@ export function tallyJunit(xml: string): Tally {
     return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join(" > "));
   }));
   const tally: Tally = { passed: 0, failed: [], skipped: [] };
-  for (const { name, content } of cases) {
+  for (const { name, label, content } of cases) {
     const failure = /<(?:failure|error)\b((?:[^">]|"[^"]*")*)/.exec(content);
     const skip = /<skipped\b((?:[^">]|"[^"]*")*)/.exec(content);
     if (suites.has(name)) {
       // One that failed by itself, in a hook, and not because of its tests.
       const message = failure && attribute(failure[1]!, "message");
       if (failure && !/^\d+ test steps? failed/.test(message ?? "")) tally.failed.push(name);
-    } else if (failure) tally.failed.push(name);
+    } else if (failure) tally.failed.push(label);
     else if (skip) {
       const reason = attribute(skip[1]!, "message");
-      tally.skipped.push(reason ? `${name} (${reason})` : name);
+      tally.skipped.push(reason ? `${label}: ${reason}` : label);
     } else tally.passed++;
   }
   return tally;

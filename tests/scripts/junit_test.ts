@@ -64,7 +64,7 @@ describe("tallyJunit()", () => {
       tallyJunit(`<testsuites>
   <testsuite name="outer" tests="3" failures="1" skipped="1">
     <testcase name="a -> b" time="0.000651" classname="outer" file="/a_test.ts"/>
-    <testcase name="skipped" time="0.000105" classname="outer" file="/a_test.ts">
+    <testcase name="skipped" time="0.000105" classname="outer" file="/x/tests/y/a_test.ts">
       <skipped type="skipped" message="no Kafka -> no test"/>
     </testcase>
     <testcase name="fails &amp; says so" classname="outer" failure="1 !== 2&#10;">
@@ -77,7 +77,7 @@ describe("tallyJunit()", () => {
       {
         passed: 1,
         failed: ["fails & says so"],
-        skipped: ["skipped (no Kafka -> no test)"],
+        skipped: ["skipped (tests/y/a_test.ts): no Kafka -> no test"],
       },
     );
   });
