@@ -210,7 +210,8 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     await sleeper.line("begin 10");
     await untilCommitted(groupId, topic, [10]);
     const [asleep] = (await describeGroup(bootstrapServers, groupId)).members;
-    sleeper.kill("SIGSTOP");
+    // By its number: Deno's child processes take only one signal from `kill()`.
+    process.kill(sleeper.pid, "SIGSTOP");
 
     const handled = new Handled(10);
     await using other = await member(topic, groupId, {
@@ -225,7 +226,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     const awake = (await describeGroup(bootstrapServers, groupId)).members;
     assert.equal(awake.some(({ memberId }) => memberId === asleep!.memberId), false);
 
-    sleeper.kill("SIGCONT");
+    process.kill(sleeper.pid, "SIGCONT");
     await sleeper.line("log Lost");
     // Its late result.
     sleeper.send("release");
@@ -237,7 +238,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     await untilCommitted(groupId, topic, [22]);
 
     await other.manager.stop();
-    sleeper.kill("SIGTERM");
+    process.kill(sleeper.pid, "SIGTERM");
     const { stdout, stderr } = await sleeper.ended;
     const begun = Array.from(stdout.matchAll(/^begin (\d+)$/gm), ([, offset]) => Number(offset));
     // Nothing of what the other had taken over was begun by it.
