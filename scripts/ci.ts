@@ -11,9 +11,17 @@ import { printExceptions, runTests, summary, testRunOptions } from "./support/te
 const CHECKS: Record<string, readonly string[]> = {
   "the formatting": ["fmt", "--check"],
   "the linter": ["lint"],
-  "the types and the examples in comments": ["check", "--doc", "mod.ts", "src", "workers"],
+  "the types and the examples in comments": [
+    "check",
+    "--quiet",
+    "--doc",
+    "mod.ts",
+    "src",
+    "workers",
+  ],
   "the types of all that is not published": [
     "check",
+    "--quiet",
     "tests",
     "bench",
     "examples",
