@@ -231,6 +231,8 @@ export async function untilStats(
   await withPatience(() => `${what}: the figures are ${JSON.stringify(stats)}`, async (over) => {
     while (!holds(stats)) {
       await Promise.race([manager.health(), over]);
+      // A manager without a thread answers at once: others need a turn too.
+      await new Promise((resolve) => setTimeout(resolve, 1));
       stats = manager.stats();
     }
   });
