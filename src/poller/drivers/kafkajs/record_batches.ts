@@ -69,6 +69,7 @@ interface Batch {
  * @param fetchOffset The offset asked for; a batch may begin before it.
  * @param aborted Aborted transactions, by first offset; null where the isolation level is
  * "read uncommitted".
+ * @throws {RangeError} If a whole batch is not what its header or the format says.
  */
 export async function decodeRecordBatches(
   bytes: Uint8Array,
@@ -184,7 +185,8 @@ function decodeBatches(batches: readonly Batch[], fetchOffset: number): RecordTa
 
   for (const batch of batches) {
     at = batch.start;
-    for (let record = 0; record < batch.count && at < batch.end && count < capacity; record++) {
+    let record = 0;
+    for (; record < batch.count && at < batch.end && count < capacity; record++) {
       const length = readVarlong(bytes);
       const end = at + length;
       if (length <= 0 || end > batch.end) {
@@ -216,6 +218,12 @@ function decodeBatches(batches: readonly Batch[], fetchOffset: number): RecordTa
         tableEnd = end;
       }
       at = end;
+    }
+    // Fewer or more of them would be messages that nobody misses.
+    if (record !== batch.count || at !== batch.end) {
+      throw new RangeError(
+        `Cannot decode the batch at offset ${batch.baseOffset}: the number of its records is not the ${batch.count} that it says`,
+      );
     }
   }
   return {
