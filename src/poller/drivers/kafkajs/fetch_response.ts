@@ -41,14 +41,25 @@ export interface FetchResponse {
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder();
 
-/** Reads the payload of a fetch response of this version. */
+/**
+ * Reads the payload of a fetch response of this version.
+ *
+ * @throws {RangeError} If it ends too early.
+ */
 export function readFetchResponse(payload: Uint8Array, version: number): FetchResponse {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   let at = 0;
   const int16 = () => view.getInt16((at += 2) - 2);
   const int32 = () => view.getInt32((at += 4) - 4);
   const int64 = () => readInt64(view, (at += 8) - 8);
-  const take = (length: number) => payload.subarray(at, at += length);
+  const take = (length: number) => {
+    if (length < 0 || at + length > payload.length) {
+      throw new RangeError(
+        `Cannot read a fetch response: ${length} bytes at ${at} of ${payload.length} are not in it`,
+      );
+    }
+    return payload.subarray(at, at += length);
+  };
   const each = (read: () => void) => {
     for (let count = int32(); count > 0; count--) read();
   };
