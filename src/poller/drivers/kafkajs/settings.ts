@@ -68,7 +68,8 @@ export function settingsOf(context: DriverContext): KafkajsSettings {
     maxBytesPerPartition: Math.min(MIB, context.maxBytes),
     maxWaitTimeInMs: 500,
   };
-  const unknown = Object.keys(context.driverOptions).filter((name) => !(name in defaults));
+  const given = Object.entries(context.driverOptions);
+  const unknown = given.map(([name]) => name).filter((name) => !Object.hasOwn(defaults, name));
   if (unknown.length > 0) {
     throw new DriverError(
       `Cannot use driverOptions ${
@@ -77,5 +78,6 @@ export function settingsOf(context: DriverContext): KafkajsSettings {
       { code: "DRIVER_INVALID", retriable: false },
     );
   }
-  return { ...defaults, ...context.driverOptions };
+  // Undefined is what a caller gives who leaves it to the default.
+  return { ...defaults, ...Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
 }
