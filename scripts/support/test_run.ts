@@ -128,6 +128,7 @@ const COMMANDS: Record<
     executable,
     "test",
     "--dots",
+    "--parallel=2",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     // A path, where Bun would otherwise search for files whose name contains the text.
