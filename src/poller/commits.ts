@@ -61,16 +61,22 @@ export class Commits {
     );
   }
 
-  /** Commits what is finished and not committed. Failures are counted and logged, and tried again. */
-  async finished(ledgers: readonly PartitionLedger[]): Promise<void> {
+  /**
+   * Commits what is finished and not committed. Failures are counted and logged.
+   *
+   * @returns What failed, or null. A partition that is somebody else's by now is no failure.
+   */
+  async finished(ledgers: readonly PartitionLedger[]): Promise<Error | null> {
     const commits = ledgers.flatMap((ledger) => {
       const offset = ledger.commitable();
       return offset === null ? [] : [this.#committer.submit(ledger, offset)];
     });
     for (const result of await Promise.allSettled(commits)) {
       if (result.status === "fulfilled" || LostPartitionError.is(result.reason)) continue;
-      return this.#failed(result.reason);
+      this.#failed(result.reason);
+      return result.reason;
     }
+    return null;
   }
 
   /** Commits before partitions go, or the consumer closes: tries again as long as there is time. */
@@ -82,11 +88,14 @@ export class Commits {
     }
     const deadline = now() + LAST_COMMIT_TIMEOUT_MS;
     const isOpen = () => ledgers.some((ledger) => ledger.commitable() !== null);
+    let failure: Partial<KafkaThreadsError> | null | undefined;
     while (isOpen() && now() < deadline) {
-      await timers.within(deadline - now(), this.finished(ledgers));
+      const attempt = this.finished(ledgers).then((error) => failure = error);
+      await timers.within(deadline - now(), attempt);
+      if (failure === null || failure?.retriable === false) break;
       if (isOpen()) await timers.wait(LAST_COMMIT_RETRY_MS);
     }
-    if (isOpen()) {
+    if (failure !== null && isOpen()) {
       logger.error("Cannot commit what is finished: it will be handled again", {
         error: this.failure?.message,
       });

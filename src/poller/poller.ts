@@ -215,7 +215,7 @@ export class Poller {
     if (lifetimeMs !== null) {
       this.#timers.after(lifetimeMs, () => this.#end({ reason: "lifetime" }));
     }
-    const repeat = (ms: number, task: () => Promise<void>) =>
+    const repeat = (ms: number, task: () => Promise<unknown>) =>
       this.#timers.every(ms, async () => {
         await task();
         return !this.#stop.signal.aborted;
