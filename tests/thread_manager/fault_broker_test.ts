@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "#std/testing/bdd";
+import { describe, it } from "#std/testing/bdd";
 import {
   CommitError,
   type HealthCheck,
@@ -18,25 +18,27 @@ import {
   kafkaStartable,
   type KafkaTestBroker,
   produce,
-  startKafka,
   uniqueName,
 } from "../support/kafka/mod.ts";
 import { collectMessages, managerFor, type ManagerOverrides } from "../support/manager.ts";
 import { Handled } from "./fault/handled.ts";
+import { ownKafka } from "./fault/own_kafka.ts";
 
 const startable = await kafkaStartable();
 const options = startable.ok ? {} : { skip: startable.reason };
-const slow = { timeout: 120_000 };
 const RETRYING = "Cannot poll, trying again";
 
 describe("ThreadManager and a broker that fails", options, () => {
   let kafka: KafkaCluster;
   let broker: KafkaTestBroker;
-  before(async () => {
-    kafka = await startKafka();
-    broker = kafka.brokers[0]!;
-  }, slow);
-  after(() => kafka.stop(), slow);
+  const started = ownKafka();
+  /** Registers a test that has the Kafka running. */
+  const scenario = (name: string, run: () => Promise<void>) =>
+    it(name, { timeout: 120_000 }, async () => {
+      kafka = await started();
+      broker = kafka.brokers[0]!;
+      await run();
+    });
 
   const setUp = (topic: string, { consumer, ...overrides }: ManagerOverrides = {}) =>
     managerFor(topic, {
@@ -46,7 +48,14 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   const makeTopic = async (partitions = 1): Promise<string> => {
     const topic = uniqueName("fault");
-    await createTopic(kafka.bootstrapServers, topic, { partitions });
+    // A broker that hung for long is given nothing until its controller counts it in again.
+    const isFenced = (error: { errors?: { type?: string }[] }) => {
+      if (error.errors?.[0]?.type !== "INVALID_REPLICATION_FACTOR") throw error;
+      return true;
+    };
+    while (
+      await createTopic(kafka.bootstrapServers, topic, { partitions }).then(() => false, isFenced)
+    );
     return topic;
   };
   const send = (topic: string, ...values: string[]) =>
@@ -63,7 +72,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     }
   };
 
-  it("goes on by itself when the broker was killed in the middle", slow, async () => {
+  scenario("goes on by itself when the broker was killed in the middle", async () => {
     const topic = uniqueName("fault");
     const fill = { messages: 30_000, bytes: 100, partitions: 3 };
     await fillTopic(kafka.bootstrapServers, topic, fill);
@@ -100,7 +109,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     );
   });
 
-  it("goes on when a broker that hung for longer than a session answers again", slow, async () => {
+  scenario("goes on when a broker that hung for longer than a session answers again", async () => {
     const topic = await makeTopic();
     const handled = new Handled();
     await using test = await setUp(topic, {
@@ -123,7 +132,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     handled.assertComplete(4, { duplicates: true });
   });
 
-  it("starts when the broker comes within startTimeoutMs", slow, async () => {
+  scenario("starts when the broker comes within startTimeoutMs", async () => {
     const topic = await makeTopic();
     await send(topic, "1");
     const messages = collectMessages();
@@ -139,7 +148,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     assert.equal((await messages.next()).text(), "1");
   });
 
-  it("says why it cannot start when the broker does not come", slow, async () => {
+  scenario("says why it cannot start when the broker does not come", async () => {
     const topic = await makeTopic();
     for (const state of ["away", "hung"] as const) {
       await using test = await setUp(topic, { startTimeoutMs: 1_500, onMessage: () => {} });
@@ -159,7 +168,7 @@ describe("ThreadManager and a broker that fails", options, () => {
   });
 
   for (const state of ["away", "hung"] as const) {
-    it(`fails when the broker is ${state} for longer than the budget`, slow, async () => {
+    scenario(`fails when the broker is ${state} for longer than the budget`, async () => {
       const topic = await makeTopic();
       await using test = await setUp(topic, {
         consumer: {
@@ -192,7 +201,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   }
 
-  it("backs off, and never for longer than maxMs", slow, async () => {
+  scenario("backs off, and never for longer than maxMs", async () => {
     const topic = await makeTopic();
     await using test = await setUp(topic, {
       retry: { initialMs: 50, maxMs: 300 },
@@ -220,7 +229,7 @@ describe("ThreadManager and a broker that fails", options, () => {
   });
 
   for (const state of ["away", "hung"] as const) {
-    it(`stops while the broker is ${state}`, slow, async () => {
+    scenario(`stops while the broker is ${state}`, async () => {
       const topic = await makeTopic();
       await send(topic, "1");
       const messages = collectMessages();
@@ -242,7 +251,7 @@ describe("ThreadManager and a broker that fails", options, () => {
       assert(test.log.messages().some((message) => message.includes("will be handled again")));
     });
 
-    it(`abandons a stop at stopTimeoutMs while the broker is ${state}`, slow, async () => {
+    scenario(`abandons a stop at stopTimeoutMs while the broker is ${state}`, async () => {
       const topic = await makeTopic();
       await send(topic, "1");
       const messages = collectMessages();
@@ -264,7 +273,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   }
 
-  it("stops while it is starting and the broker is away", slow, async () => {
+  scenario("stops while it is starting and the broker is away", async () => {
     const topic = await makeTopic();
     await using test = await setUp(topic, { onMessage: () => {} });
     await while_("away", async () => {
@@ -279,7 +288,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   });
 
-  it("ends with its lifetime while the broker is away", slow, async () => {
+  scenario("ends with its lifetime while the broker is away", async () => {
     const topic = await makeTopic();
     await using test = await setUp(topic, { lifetimeMs: 3_000, onMessage: () => {} });
     await test.manager.start();
@@ -294,7 +303,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   });
 
-  it("commits later what it could not commit, and says so in its health", slow, async () => {
+  scenario("commits later what it could not commit, and says so in its health", async () => {
     const topic = await makeTopic();
     await send(topic, "1", "2", "3");
     const begun = Promise.withResolvers<Message>();
