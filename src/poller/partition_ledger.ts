@@ -52,6 +52,7 @@ export class PartitionLedger implements TopicPartition {
   #queuedBytes = 0;
   #underWay: Batch[] = [];
   #finishedTo: number | null = null;
+  readonly #start: number | null;
   /** Whether nothing more is taken in. */
   #closed = false;
   /** Whether something that was taken in will never be handed over. */
@@ -65,7 +66,7 @@ export class PartitionLedger implements TopicPartition {
     this.topic = topic;
     this.partition = partition;
     this.epoch = epoch;
-    this.position = start.position ?? null;
+    this.position = this.#start = start.position ?? null;
     this.committed = start.committed ?? null;
   }
 
@@ -90,7 +91,7 @@ export class PartitionLedger implements TopicPartition {
     if (this.#closed) return;
     if (table.count > 0) {
       // Gaps and markers behind the last message were done with; they stay so when more arrives.
-      if (this.#idle) this.#finishedTo = this.position;
+      if (this.#idle && this.position !== this.#start) this.#finishedTo = this.position;
       this.#queue.push({ table, from: 0 });
       this.#queuedMessages += table.count;
       this.#queuedBytes += memoryOf(table, 0, table.count);
@@ -151,7 +152,7 @@ export class PartitionLedger implements TopicPartition {
 
   /** Where this consumer stands: the offset behind all that is finished, or where it began. */
   get finishedTo(): number | null {
-    return this.#idle ? this.position : this.#finishedTo;
+    return this.#idle ? this.position : this.#finishedTo ?? this.#start;
   }
 
   /** Where the group would go on if it committed now, or null if nothing new can be committed. */
