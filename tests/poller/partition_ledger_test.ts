@@ -232,6 +232,20 @@ describe("PartitionLedger", () => {
     assert.deepEqual([ledger.commitable(), ledger.position], [null, 51]);
   });
 
+  it("commits nothing while its first message is under way, and stands where it began", () => {
+    const ledger = ledgerAt(5);
+    ledger.add(table([{ offset: 5, size: 1 }]));
+    ledger.take(0, 1, 1e6);
+    assert.deepEqual([ledger.commitable(), ledger.finishedTo], [null, 5]);
+  });
+
+  it("keeps to what it has passed when more arrives", () => {
+    const ledger = ledgerAt(5);
+    ledger.add(table([]), 100);
+    ledger.add(table([{ offset: 100, size: 1 }]));
+    assert.deepEqual([ledger.commitable(), ledger.finishedTo], [100, 100]);
+  });
+
   it("does not commit beyond what was discarded, even when all the rest is finished", () => {
     const ledger = ledgerAt(0, 0);
     ledger.add(table([{ offset: 0, size: 1 }, { offset: 1, size: 1 }, { offset: 2, size: 1 }]));
