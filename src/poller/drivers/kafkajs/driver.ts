@@ -29,7 +29,7 @@ import {
   type FetchResponse,
   OLDEST_FETCH_VERSION,
   readFetchResponse,
-} from "./fetch_response.ts";
+} from "../shared/fetch_response.ts";
 import {
   apiKeys,
   createErrorFromCode,
@@ -46,7 +46,7 @@ import {
   type PartitionState,
   partitionState,
 } from "./partition_state.ts";
-import { decodeRecordBatches, magicOf } from "./record_batches.ts";
+import { decodeRecordBatches, magicOf } from "../shared/record_batches.ts";
 import { type KafkajsSettings, settingsOf } from "./settings.ts";
 import { rootOf, typedError } from "./typed_errors.ts";
 

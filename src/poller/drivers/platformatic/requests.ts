@@ -6,7 +6,7 @@
  */
 
 import * as kafka from "@platformatic/kafka";
-import { type FetchResponse, readFetchResponse } from "../kafkajs/fetch_response.ts";
+import { type FetchResponse, readFetchResponse } from "../shared/fetch_response.ts";
 
 /** Arguments and answers, by API. */
 export interface Requests {

@@ -21,7 +21,7 @@ import {
   requests,
   roundRobin,
 } from "../../../../src/poller/drivers/kafkajs/internals.ts";
-import { magicOf } from "../../../../src/poller/drivers/kafkajs/record_batches.ts";
+import { magicOf } from "../../../../src/poller/drivers/shared/record_batches.ts";
 
 const require = createRequire(import.meta.url);
 

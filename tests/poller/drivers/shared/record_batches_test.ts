@@ -9,7 +9,7 @@ import {
   type DecodedRecords,
   decodeRecordBatches,
   magicOf,
-} from "../../../../src/poller/drivers/kafkajs/record_batches.ts";
+} from "../../../../src/poller/drivers/shared/record_batches.ts";
 import {
   headersAt,
   keyAt,

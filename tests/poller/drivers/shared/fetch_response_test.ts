@@ -5,7 +5,7 @@ import { describe, it } from "#std/testing/bdd";
 import {
   OLDEST_FETCH_VERSION,
   readFetchResponse,
-} from "../../../../src/poller/drivers/kafkajs/fetch_response.ts";
+} from "../../../../src/poller/drivers/shared/fetch_response.ts";
 import { encodeBatch, encodeFetchResponse, type PlainResponse } from "./encode.ts";
 import { oracleFetchResponse, oracleFetchVersions } from "./oracle.ts";
 
