@@ -269,6 +269,17 @@ describe("PartitionLedger", () => {
     assert.equal(ledger.commitable(), 1);
   });
 
+  it("takes what fits to the byte", () => {
+    const fill = () => {
+      const ledger = ledgerAt(0);
+      ledger.add(table([0, 1, 2].map((offset) => ({ offset, size: 10 }))));
+      return ledger;
+    };
+    const { bytes } = fill().take(0, 2, 1e6)!;
+    assert.equal(fill().take(0, 9, bytes)!.to, 2);
+    assert.equal(fill().take(0, 9, bytes - 1)!.to, 1);
+  });
+
   it("takes a message that is larger than all the room alone", () => {
     const ledger = ledgerAt(0);
     ledger.add(table([{ offset: 0, size: 10_000 }, { offset: 1, size: 1 }]));

@@ -250,6 +250,14 @@ describe("Poller, polling", () => {
     again.answer([batch(0, [0])]);
     await rig.next("batch");
     assert.equal((await rig.snapshot()).error, null);
+    (await driver.polls.next()).fail(new ConnectionError("gone again"));
+    const next = await rig.posted.next((message) =>
+      message.type === "log" && message.level === "warn"
+    );
+    assert.deepEqual(next, {
+      ...log,
+      message: "Cannot poll, trying again: gone again",
+    });
     await rig.end();
   });
 
@@ -633,6 +641,10 @@ describe("Poller, ending", () => {
   });
 
   it("counts the first reason only", async () => {
+    const old = new PollerRig({ lifetimeMs: 1 });
+    await old.begin(0);
+    await old.next("stopping");
+    assert.deepEqual((await old.end()).ending, { reason: "lifetime" });
     const rig = new PollerRig();
     const driver = await rig.begin(0);
     const poll = await driver.polls.next();

@@ -222,6 +222,15 @@ describe("MessageIterator", () => {
     ));
   });
 
+  it("gives each of two that wait its own message", async () => {
+    const { inbox } = inboxWithPosts();
+    const messages = new MessageIterator(inbox);
+    const waiting = [messages.next(), messages.next()];
+    await yieldToLoop();
+    inbox.push(batchMessage(0, { count: 2 }));
+    assert.deepEqual((await Promise.all(waiting)).map(({ value }) => value!.offset), [0, 2]);
+  });
+
   it("answers a drain when the loop moves on, and skips what was revoked", async () => {
     const { inbox, posts } = inboxWithPosts();
     inbox.push(batchMessage(0, { count: 3 }));

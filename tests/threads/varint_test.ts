@@ -5,7 +5,9 @@ import { readVarint, varintSize, writeVarint } from "../../src/threads/varint.ts
 
 function written(value: number): number[] {
   const bytes = new Uint8Array(8);
-  return [...bytes.subarray(0, writeVarint(bytes, 0, value))];
+  const size = writeVarint(bytes, 0, value);
+  assert.equal(varintSize(value), size);
+  return [...bytes.subarray(0, size)];
 }
 
 describe("writeVarint()", () => {
