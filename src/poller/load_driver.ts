@@ -2,6 +2,7 @@
 
 import type { ConsumerDriver, CreateDriver, DriverContext } from "../driver.ts";
 import { DriverError } from "../errors.ts";
+import { errorText } from "../threads/error_text.ts";
 
 const METHODS = ["poll", "commit", "pause", "resume", "close"] as const;
 
@@ -20,7 +21,7 @@ export async function loadDriver(
   try {
     made = await createDriver(context);
   } catch (cause) {
-    throw new DriverError(`Cannot make the driver "${driver}": ${(cause as Error)?.message}`, {
+    throw new DriverError(`Cannot make the driver "${driver}": ${errorText(cause)}`, {
       code: "DRIVER_FAILED",
       cause,
       retriable: false,
@@ -69,7 +70,7 @@ async function importDriver(address: string): Promise<CreateDriver> {
 }
 
 function loadError(name: string, cause: unknown): DriverError {
-  return new DriverError(`Cannot load the driver "${name}": ${(cause as Error)?.message}`, {
+  return new DriverError(`Cannot load the driver "${name}": ${errorText(cause)}`, {
     code: "DRIVER_LOAD_FAILED",
     cause,
     retriable: false,

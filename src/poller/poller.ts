@@ -6,11 +6,14 @@
 import type {
   AssignedPartition,
   ConsumerDriver,
+  DriverBatch,
   DriverContext,
   TopicPartition,
 } from "../driver.ts";
 import {
   CommitError,
+  DriverError,
+  isKafkaThreadsError,
   type KafkaThreadsError,
   LostPartitionError,
   RetryBudgetError,
@@ -18,6 +21,7 @@ import {
 } from "../errors.ts";
 import { atLeast, type Logger, type LogLevel } from "../logger.ts";
 import type { Channel } from "../threads/channel.ts";
+import { errorText } from "../threads/error_text.ts";
 import { decodeError, encodeError } from "../threads/error_wire.ts";
 import type {
   Ending,
@@ -42,6 +46,7 @@ const POLL_TIMEOUT_MS = 1_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** How often the ends of the logs of paused partitions are asked for, as no fetch tells them. */
 const END_OFFSETS_INTERVAL_MS = 5_000;
+const STOPPED: unique symbol = Symbol("stopped");
 
 /** What the poller takes from its surroundings, so that tests can give their own. */
 export interface PollerSurroundings {
@@ -141,7 +146,7 @@ export class Poller {
     const backoff = new Backoff(retry, this.#surroundings.random);
     let startFailure: unknown;
     const startDeadline = this.#timers.after(startTimeoutMs, () => {
-      const reason = startFailure instanceof Error ? `: ${startFailure.message}` : "";
+      const reason = startFailure === undefined ? "" : `: ${errorText(startFailure)}`;
       const error = new StartTimeoutError(
         `Cannot start polling within ${startTimeoutMs} ms${reason}`,
         startFailure === undefined ? {} : { cause: startFailure },
@@ -149,14 +154,19 @@ export class Poller {
       this.#end({ reason: "failed", error: encodeError(error) });
     });
     const loading = loadDriver(this.#options, this.#driverContext());
-    this.#driver = await this.#race(loading);
-    // Told to stop while the driver was made: it is closed as soon as there is one.
-    if (this.#driver === null) loading.then((driver) => driver.close()).catch(() => {});
-    while (this.#driver !== null && !this.#stop.signal.aborted) {
+    const driver = await this.#race(loading);
+    if (driver === STOPPED) {
+      // Told to stop while the driver was made: it is closed as soon as there is one.
+      loading.then((driver) => driver.close()).catch(() => {});
+      return;
+    }
+    this.#driver = driver;
+    while (!this.#stop.signal.aborted) {
       try {
         const timeoutMs = this.#started ? POLL_TIMEOUT_MS : 0;
-        const batches = await this.#race(this.#driver.poll(timeoutMs));
-        if (batches === null) return;
+        const batches = await this.#race(driver.poll(timeoutMs));
+        if (batches === STOPPED) return;
+        this.#takeIn(batches);
         backoff.succeeded();
         this.#error = null;
         this.#polledAt = this.#surroundings.now();
@@ -164,7 +174,6 @@ export class Poller {
           this.#timers.cancel(startDeadline);
           this.#begin();
         }
-        this.#dispatcher.takeIn(batches, this.#surroundings.now());
         this.#handOver();
         // A driver that always has something at once would keep the loop from everything else: from
         // what is finished, and from a stop.
@@ -173,18 +182,22 @@ export class Poller {
         if (this.#stop.signal.aborted) return;
         this.#pollErrors++;
         this.#error = error as Error;
-        if ((error as KafkaThreadsError | null)?.retriable === false) throw error;
+        if ((error as KafkaThreadsError | null)?.retriable === false) {
+          throw isKafkaThreadsError(error)
+            ? error
+            : new DriverError(`Cannot poll: ${errorText(error)}`, { cause: error });
+        }
         const delayMs = backoff.failed(this.#surroundings.now());
         if (delayMs === null) {
           throw new RetryBudgetError(
             `Cannot poll: no success within ${retry.budgetMs} ms, the last error was: ${
-              (error as Error)?.message
+              errorText(error)
             }`,
             { cause: error },
           );
         }
         if (!this.#started) startFailure = error;
-        this.#logger.warn(`Cannot poll, trying again: ${(error as Error)?.message}`, {
+        this.#logger.warn(`Cannot poll, trying again: ${errorText(error)}`, {
           attempt: backoff.failures,
           delayMs: Math.round(delayMs),
           code: (error as KafkaThreadsError)?.code,
@@ -194,14 +207,28 @@ export class Poller {
     }
   }
 
-  /** Null as soon as the poller is to stop; what was waited for may then reject unheard. */
-  async #race<T>(promise: Promise<T>): Promise<T | null> {
-    const first = Promise.withResolvers<T | null>();
+  #takeIn(batches: readonly DriverBatch[]): void {
+    try {
+      this.#dispatcher.takeIn(batches, this.#surroundings.now());
+    } catch (cause) {
+      if (isKafkaThreadsError(cause)) throw cause;
+      // Polling again would go on behind what cannot be read: it would be lost.
+      throw new DriverError(`Cannot take in what the driver has polled: ${errorText(cause)}`, {
+        code: "DRIVER_INVALID",
+        cause,
+      });
+    }
+  }
+
+  /** `STOPPED` as soon as the poller is to stop; what was waited for may then reject unheard. */
+  async #race<T>(promise: Promise<T>): Promise<T | typeof STOPPED> {
+    const first = Promise.withResolvers<T | typeof STOPPED>();
     // Not Promise.race() against a promise of the stop: each poll would leave a reaction on that one.
-    const stopped = () => first.resolve(null);
+    const stopped = () => first.resolve(STOPPED);
     this.#stopListeners.add(stopped);
     if (this.#stop.signal.aborted) stopped();
-    promise.then(first.resolve, first.reject);
+    // A driver without types may return no promise.
+    Promise.resolve(promise).then(first.resolve, first.reject);
     try {
       return await first.promise;
     } finally {
@@ -238,8 +265,19 @@ export class Poller {
       ]);
     }
     const { pause, resume } = this.#dispatcher.balance();
-    if (pause.length > 0) this.#driver?.pause(pause);
-    if (resume.length > 0) this.#driver?.resume(resume);
+    if (pause.length > 0) this.#call("pause", (driver) => driver.pause(pause));
+    if (resume.length > 0) this.#call("resume", (driver) => driver.resume(resume));
+  }
+
+  /** Calls what never throws, by the contract: with a driver that throws there is no going on. */
+  #call<T>(method: string, call: (driver: ConsumerDriver) => T): T | undefined {
+    try {
+      return this.#driver === null ? undefined : call(this.#driver);
+    } catch (cause) {
+      const message = `The driver has failed at ${method}(): ${errorText(cause)}`;
+      this.#end({ reason: "failed", error: encodeError(new DriverError(message, { cause })) });
+      return undefined;
+    }
   }
 
   #driverContext(): DriverContext {
@@ -389,7 +427,7 @@ export class Poller {
   }
 
   #snapshot(): PollerSnapshot {
-    const status = this.#driver?.status?.();
+    const status = this.#call("status", (driver) => driver.status?.());
     const error = this.#error ?? this.#commits.failure;
     return {
       group: status?.group ?? "none",

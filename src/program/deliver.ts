@@ -2,6 +2,7 @@
 
 import { HandlerError } from "../errors.ts";
 import { Message } from "../message.ts";
+import { errorText } from "../threads/error_text.ts";
 import { yieldToLoop } from "../threads/turns.ts";
 import type { Inbox, InboxBatch } from "./inbox.ts";
 import { TimeSlice } from "./time_slice.ts";
@@ -45,7 +46,7 @@ async function deliverBatch(
       const { topic, partition, offset } = message;
       throw new HandlerError(
         `The callback failed at "${topic}" partition ${partition} offset ${offset}: ${
-          messageOf(cause)
+          errorText(cause)
         }`,
         { cause, topic, partition, offset },
       );
@@ -58,15 +59,6 @@ async function deliverBatch(
     }
   }
   if (inbox.head() === batch) inbox.settle();
-}
-
-/** Whatever was thrown, saying so must not throw. */
-function messageOf(cause: unknown): string {
-  try {
-    return cause instanceof Error ? cause.message : String(cause);
-  } catch {
-    return "something that cannot be printed";
-  }
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
