@@ -16,7 +16,7 @@ describe("Message", () => {
     const fields = ["key", "value", "headers", "timestamp", "offset", "text"] as const;
     fc.assert(fc.property(
       records({ minLength: 1, maxLength: 6 }),
-      fc.array(fc.tuple(fc.nat(), fc.constantFrom(...fields)), { maxLength: 20 }),
+      fc.array(fc.tuple(fc.nat(), fc.constantFrom(...fields)), { maxLength: 20, size: "max" }),
       (list, reads) => {
         const packed = packRecords(tableOfRecords(list, 99), 0, list.length);
         const batch = { topic: "t", partition: 1, epoch: 4, records: unpackRecords(packed) };

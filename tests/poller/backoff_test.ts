@@ -12,7 +12,11 @@ describe("Backoff", () => {
   it("doubles up to its limit; half of each wait is chance", () => {
     fc.assert(fc.property(
       options,
-      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 80 }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), {
+        minLength: 1,
+        maxLength: 80,
+        size: "max",
+      }),
       ({ initialMs, maxMs }, chances) => {
         let chance = 0;
         const backoff = new Backoff({ initialMs, maxMs, budgetMs: null }, () => chance);
@@ -31,7 +35,10 @@ describe("Backoff", () => {
   it("gives up when the budget is spent, counted from the first failure after a success", () => {
     fc.assert(fc.property(
       fc.integer({ min: 1, max: 10_000 }),
-      fc.array(fc.record({ after: fc.nat(3_000), ok: fc.boolean() }), { maxLength: 40 }),
+      fc.array(fc.record({ after: fc.nat(3_000), ok: fc.boolean() }), {
+        maxLength: 40,
+        size: "max",
+      }),
       (budgetMs, events) => {
         const backoff = new Backoff({ initialMs: 1, maxMs: 10, budgetMs }, () => 0.5);
         let now = 50;

@@ -136,70 +136,72 @@ describe("Committer", () => {
       { weight: 1, arbitrary: fc.record({ do: fc.constant("drop" as const), ledger: fc.nat(2) }) },
       { weight: 4, arbitrary: fc.record({ do: fc.constant("turn" as const) }) },
     );
-    await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
-      const { calls, commit } = fakeCommit();
-      const committer = new Committer(commit);
-      const parts = ledgers(3);
-      const broker = new Map<number, number>();
-      const outcomes: { ledger: PartitionLedger; offset: number; outcome?: unknown }[] = [];
-      let answered = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 50, size: "max" }), async (steps) => {
+        const { calls, commit } = fakeCommit();
+        const committer = new Committer(commit);
+        const parts = ledgers(3);
+        const broker = new Map<number, number>();
+        const outcomes: { ledger: PartitionLedger; offset: number; outcome?: unknown }[] = [];
+        let answered = 0;
 
-      const answer = async (ok: boolean) => {
-        const call = calls[answered];
-        if (call === undefined) return;
-        answered++;
-        if (ok) {
-          for (const { partition, offset } of call.offsets) {
-            // The broker believes the last commit that it gets: it must be the newest.
-            assert.ok(offset > (broker.get(partition) ?? -1));
-            broker.set(partition, offset);
+        const answer = async (ok: boolean) => {
+          const call = calls[answered];
+          if (call === undefined) return;
+          answered++;
+          if (ok) {
+            for (const { partition, offset } of call.offsets) {
+              // The broker believes the last commit that it gets: it must be the newest.
+              assert.ok(offset > (broker.get(partition) ?? -1));
+              broker.set(partition, offset);
+            }
+            call.answer.resolve();
+          } else {
+            call.answer.reject(new Error(`refused ${answered}`));
           }
-          call.answer.resolve();
-        } else {
-          call.answer.reject(new Error(`refused ${answered}`));
+          await settle();
+        };
+
+        for (const step of steps) {
+          if (step.do === "submit") {
+            const ledger = parts[step.ledger]!;
+            const entry: (typeof outcomes)[number] = { ledger, offset: step.offset };
+            outcomes.push(entry);
+            committer.submit(ledger, step.offset).then(
+              () => {
+                // Resolved means: the broker has it, or something newer.
+                assert.ok(broker.get(ledger.partition)! >= step.offset);
+                entry.outcome = "ok";
+              },
+              (error) => entry.outcome = error,
+            ).catch((error) => entry.outcome = `broken promise: ${error}`);
+          } else if (step.do === "drop") {
+            committer.drop(parts[step.ledger]!);
+          } else if (step.do === "turn") {
+            await settle();
+          } else {
+            await answer(step.do === "resolve");
+          }
+          // One at a time, each partition at most once.
+          assert.ok(calls.length <= answered + 1);
+          for (const { offsets } of calls) {
+            assert.equal(new Set(offsets.map(({ partition }) => partition)).size, offsets.length);
+          }
+          for (const ledger of parts) {
+            assert.equal(ledger.committed, broker.get(ledger.partition) ?? null);
+          }
         }
         await settle();
-      };
-
-      for (const step of steps) {
-        if (step.do === "submit") {
-          const ledger = parts[step.ledger]!;
-          const entry: (typeof outcomes)[number] = { ledger, offset: step.offset };
-          outcomes.push(entry);
-          committer.submit(ledger, step.offset).then(
-            () => {
-              // Resolved means: the broker has it, or something newer.
-              assert.ok(broker.get(ledger.partition)! >= step.offset);
-              entry.outcome = "ok";
-            },
-            (error) => entry.outcome = error,
-          ).catch((error) => entry.outcome = `broken promise: ${error}`);
-        } else if (step.do === "drop") {
-          committer.drop(parts[step.ledger]!);
-        } else if (step.do === "turn") {
-          await settle();
-        } else {
-          await answer(step.do === "resolve");
+        while (answered < calls.length) await answer(true);
+        await settle();
+        for (const { outcome } of outcomes) {
+          assert.ok(
+            outcome === "ok" || LostPartitionError.is(outcome) ||
+              (outcome instanceof Error && outcome.message.startsWith("refused")),
+            `a submit has ended with ${outcome}`,
+          );
         }
-        // One at a time, each partition at most once.
-        assert.ok(calls.length <= answered + 1);
-        for (const { offsets } of calls) {
-          assert.equal(new Set(offsets.map(({ partition }) => partition)).size, offsets.length);
-        }
-        for (const ledger of parts) {
-          assert.equal(ledger.committed, broker.get(ledger.partition) ?? null);
-        }
-      }
-      await settle();
-      while (answered < calls.length) await answer(true);
-      await settle();
-      for (const { outcome } of outcomes) {
-        assert.ok(
-          outcome === "ok" || LostPartitionError.is(outcome) ||
-            (outcome instanceof Error && outcome.message.startsWith("refused")),
-          `a submit has ended with ${outcome}`,
-        );
-      }
-    }));
+      }),
+    );
   });
 });

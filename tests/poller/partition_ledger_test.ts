@@ -198,7 +198,7 @@ describe("PartitionLedger", () => {
       fc.property(
         start,
         fc.boolean(),
-        fc.array(step, { maxLength: 60 }),
+        fc.array(step, { maxLength: 60, size: "max" }),
         (at, wasCommitted, steps) => run(at, wasCommitted ? at ?? null : null, steps),
       ),
       { numRuns: 500 },

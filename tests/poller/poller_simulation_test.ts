@@ -40,7 +40,7 @@ interface Scenario {
 
 const scenario: fc.Arbitrary<Scenario> = fc.record({
   logs: fc.array(
-    fc.record({ gaps: fc.array(fc.nat(2), { maxLength: 30 }), tail: fc.nat(3) }),
+    fc.record({ gaps: fc.array(fc.nat(2), { maxLength: 30, size: "max" }), tail: fc.nat(3) }),
     { minLength: 1, maxLength: 3 },
   ),
   events: fc.array(
@@ -61,7 +61,7 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
       },
       { weight: 3, arbitrary: fc.record({ do: fc.constant("assign" as const) }) },
     ),
-    { minLength: 1, maxLength: 30 },
+    { minLength: 1, maxLength: 30, size: "max" },
   ),
   efforts: fc.array(fc.nat(4), { minLength: 1, maxLength: 5 }),
   // Few, because a last commit is tried again only after a real 200 ms.

@@ -12,7 +12,7 @@ describe("Window", () => {
         // Also of batches that are unknown, or gone already.
         fc.record({ remove: fc.nat(30) }),
       ),
-      { maxLength: 60 },
+      { maxLength: 60, size: "max" },
     );
     const limit = fc.record({
       messages: fc.integer({ min: 1, max: 50 }),

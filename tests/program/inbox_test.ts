@@ -170,7 +170,7 @@ describe("Inbox", () => {
       },
     );
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
         const { inbox, posts } = inboxWithPosts();
         // The model: batches in order, what is under way, what was asked.
         let queue: { id: number; partition: number; epoch: number; count: number; done: number }[] =

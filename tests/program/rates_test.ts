@@ -27,7 +27,7 @@ describe("Rates", () => {
           messages: fc.nat(1e6),
           bytes: fc.nat(1e9),
         }),
-        { minLength: 1, maxLength: 30 },
+        { minLength: 1, maxLength: 30, size: "max" },
       ),
       (growth) => {
         const rates = new Rates();

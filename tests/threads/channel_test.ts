@@ -38,7 +38,7 @@ describe("channelPair()", () => {
         fc.constant("turn" as const),
         fc.record({ to: fc.constantFrom(0, 1), answers: fc.nat(2) }),
       ),
-      { maxLength: 40 },
+      { maxLength: 40, size: "max" },
     );
     fc.assert(fc.property(steps, (script) => {
       const { schedule, turn } = loop();

@@ -339,23 +339,30 @@ describe("decodeRecordBatches()", () => {
 
 // --- Transactions -----------------------------------------------------------------------------------
 
-/** What producers do: write on their own or in a transaction, commit, abort. */
-const deeds = fc.array(
-  fc.record({
-    producer: fc.integer({ min: 1, max: 3 }),
-    deed: fc.constantFrom(
-      "write",
-      "write",
-      "write in a transaction",
-      "write in a transaction",
-      "commit",
-      "abort",
-    ),
-    records: fc.integer({ min: 1, max: 3 }),
-    compressed: fc.boolean(),
-  }),
-  { maxLength: 25 },
-);
+const deed = fc.record({
+  producer: fc.integer({ min: 1, max: 3 }),
+  deed: fc.constantFrom(
+    "write",
+    "write in a transaction",
+    "write in a transaction",
+    "commit",
+    "abort",
+  ),
+  records: fc.integer({ min: 1, max: 3 }),
+  compressed: fc.boolean(),
+});
+
+/** What producers do: write on their own or in a transaction, commit, abort; mostly to an end. */
+const deeds = fc.tuple(
+  fc.array(deed, { maxLength: 30, size: "max" }),
+  fc.constantFrom("commit", "abort", null),
+)
+  .map(([list, end]) => {
+    const ends = end === null
+      ? []
+      : [1, 2, 3].map((producer) => ({ producer, deed: end, records: 0, compressed: false }));
+    return [...list, ...ends];
+  });
 
 interface LogEntry {
   bytes: Buffer;
@@ -454,6 +461,21 @@ describe("decodeRecordBatches() of transactions", () => {
     }));
   });
 
+  it("shows what a producer commits after it has aborted", async () => {
+    const write = (offset: number) => {
+      const records = [{ offset, timestamp: 0, key: null, value: null, headers: [] }];
+      return encodeBatch({ records, producerId: 7, transactional: true });
+    };
+    const bytes = Buffer.concat([
+      write(0),
+      encodeMarker({ offset: 1, producerId: 7, commit: false }),
+      write(2),
+      encodeMarker({ offset: 3, producerId: 7, commit: true }),
+    ]);
+    const result = await decode(bytes, 0, [{ producerId: 7, firstOffset: 0 }]);
+    assert.deepEqual(decoded(result).map(([offset]) => offset), [2]);
+  });
+
   it("goes on behind a marker at the end", async () => {
     const bytes = encodeMarker({ offset: 41, producerId: 7, commit: true });
     assert.deepEqual(await decode(bytes, 41), { tables: [], nextOffset: 42 });
@@ -523,9 +545,11 @@ describe("decodeRecordBatches() of damaged bytes", () => {
   });
 
   it("ends on bytes that were never a batch", async () => {
-    await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
-      await decodeDamaged(bytes);
-    }));
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 300, size: "max" }), async (bytes) => {
+        await decodeDamaged(bytes);
+      }),
+    );
   });
 
   it("rejects what a codec cannot undo", async () => {
@@ -571,6 +595,33 @@ describe("decodeRecordBatches() of damaged bytes", () => {
       globalThis.Float64Array = real;
     }
     assert.ok(largest > 0 && largest <= bytes.length / 7, `room for ${largest} records`);
+  });
+
+  it("does not read a record twice whose length leads back to it", async () => {
+    const bytes = encodeBatch({
+      records: damagedRecords.slice(0, 1),
+      lastOffset: 110,
+      count: 2 ** 31 - 1,
+    });
+    bytes[RECORDS_AT] = 0x01; // a length of -1
+    await assert.rejects(decode(bytes, 105), {
+      name: "RangeError",
+      message: "Cannot decode a record of -1 bytes at offset 100 + 0: its batch ends before",
+    });
+  });
+
+  it("does not take the bytes of the next record for those of a value", async () => {
+    const records = [0, 1].map((offset) => (
+      { offset, timestamp: 0, key: null, value: Buffer.from("abc"), headers: [] }
+    ));
+    const bytes = encodeBatch({ records });
+    const valueLength = RECORDS_AT + 5;
+    assert.equal(bytes[valueLength], 6); // 3, zigzag
+    bytes[valueLength] = 20;
+    await assert.rejects(decode(bytes), {
+      name: "RangeError",
+      message: "Cannot decode the record at offset 0: its key and value end beyond it",
+    });
   });
 
   it("says which record ends beyond its batch", async () => {
