@@ -87,7 +87,13 @@ export async function decodeRecordBatches(
   while (position + RECORDS <= bytes.length) {
     const end = position + LENGTH_OVERHEAD + view.getInt32(position + BATCH_LENGTH);
     // The last batch of a response may be cut off by the limit on its size.
-    if (end > bytes.length || end < position + RECORDS) break;
+    if (end > bytes.length) break;
+    if (end < position + RECORDS) {
+      // Taken for the end, it would be asked for again for ever.
+      throw new RangeError(
+        `Cannot decode a batch of ${end - position} bytes: its header alone has ${RECORDS}`,
+      );
+    }
     const attributes = view.getInt16(position + ATTRIBUTES);
     const baseOffset = readInt64(view, position);
     const lastOffset = baseOffset + view.getInt32(position + LAST_OFFSET_DELTA);

@@ -597,6 +597,17 @@ describe("decodeRecordBatches() of damaged bytes", () => {
     assert.ok(largest > 0 && largest <= bytes.length / 7, `room for ${largest} records`);
   });
 
+  it("does not take a batch for cut off that says it is shorter than its header", async () => {
+    for (const length of [48, 0, -13, -(2 ** 31)]) {
+      const bytes = encodeBatch({ records: damagedRecords });
+      bytes.writeInt32BE(length, 8);
+      await assert.rejects(decode(bytes), {
+        name: "RangeError",
+        message: `Cannot decode a batch of ${length + 12} bytes: its header alone has 61`,
+      });
+    }
+  });
+
   it("does not read a record twice whose length leads back to it", async () => {
     const bytes = encodeBatch({
       records: damagedRecords.slice(0, 1),
