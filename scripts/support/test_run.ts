@@ -129,6 +129,8 @@ const COMMANDS: Record<
     "test",
     "--dots",
     "--parallel=2",
+    // Bun knows no other limit for hooks.
+    "--timeout=120000",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     // A path, where Bun would otherwise search for files whose name contains the text.
