@@ -106,9 +106,9 @@ describe("a ThreadManager whose", () => {
       assert.deepEqual({ start, closed, state }, { start: null, closed: "stopped", state });
       assert.equal(state, "stopped");
     } else {
-      const [where, name, code, text] = expected;
+      const [where, type, code, text] = expected;
       assert(typeof closed === "object", `closed is ${closed}`);
-      assert.deepEqual([closed.name, closed.code], [name, code]);
+      assert.deepEqual([closed.name, closed.code], [type, code]);
       assert.match(closed.message, text);
       // A thread that dies at once may do so before or after it has said that it polls.
       if (where === "start") assert.deepEqual(start, closed);
