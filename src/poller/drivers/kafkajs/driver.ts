@@ -163,7 +163,17 @@ class KafkajsDriver implements ConsumerDriver {
     if (this.#closed) return;
     this.#closed = true;
     this.#wakeUp();
-    await this.#membership.leave();
+    if (this.#membership.joined) {
+      await this.#membership.leave();
+    } else {
+      // Its join may wait at the coordinator, and on the same connection the leave would wait behind it.
+      this.#replaceConnections();
+      const { cluster } = this.#connections;
+      await this.#membership.leave(async () => {
+        await cluster.connect();
+        await cluster.addMultipleTargetTopics([...this.#context.topics]);
+      });
+    }
     this.#connections.destroy();
   }
 
@@ -541,7 +551,13 @@ class KafkajsDriver implements ConsumerDriver {
     }
     const transactions = this.#settings.isolationLevel === READ_COMMITTED ? aborted : null;
     const decoded = await decodeRecordBatches(records, position, transactions, decompress);
-    if (decoded.nextOffset === null) return [];
+    if (decoded.nextOffset === null) {
+      // A broker sends the first batch whole, however large it is (KIP-74).
+      throw new DriverError(
+        `Cannot read "${topic}" partition ${partition} at offset ${position}: ${records.length} bytes without one whole batch`,
+        { retriable: true, topic, partition, offset: position },
+      );
+    }
     state.position = Math.max(position, decoded.nextOffset);
     const nextOffset = state.position;
     if (decoded.tables.length === 0) return [{ ...batch, records: [], nextOffset }];

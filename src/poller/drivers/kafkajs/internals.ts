@@ -78,6 +78,16 @@ export interface FetchArguments {
   topics: { topic: string; partitions: FetchPartition[] }[];
 }
 
+/** The arguments of a join. */
+export interface JoinArguments {
+  groupId: string;
+  sessionTimeout: number;
+  rebalanceTimeout: number;
+  memberId: string;
+  protocolType: string;
+  groupProtocols: { name: string; metadata: Uint8Array }[];
+}
+
 /** An offset as the protocol modules of kafkajs return it. */
 export interface PartitionOffset {
   partition: number;
@@ -91,10 +101,10 @@ export interface Broker {
   connectionPool: ConnectionPool;
   isConnected(): boolean;
   disconnect(): Promise<void>;
-  lookupRequest(
+  lookupRequest<Arguments = FetchArguments>(
     apiKey: number,
     definition: unknown,
-  ): (fetch: FetchArguments) => ProtocolRequest<unknown>;
+  ): (request: Arguments) => ProtocolRequest<unknown>;
   metadata(topics: string[]): Promise<unknown>;
   heartbeat(
     request: { groupId: string; groupGenerationId: number; memberId: string },
@@ -179,7 +189,14 @@ export interface OldMessage {
   value: Uint8Array | null;
 }
 
-type Assigner = (options: { cluster: Pick<Cluster, "findTopicPartitionMetadata"> }) => unknown;
+/** Describes this member to the group, and assigns where it leads. */
+export interface Assigner {
+  protocol(subscription: { topics: readonly string[] }): { name: string; metadata: Uint8Array };
+}
+
+type CreateAssigner = (
+  options: { cluster: Pick<Cluster, "findTopicPartitionMetadata"> },
+) => Assigner;
 
 /** Makes a {@linkcode Cluster}. */
 export const createCluster = (options: Record<string, unknown>): Cluster =>
@@ -193,7 +210,9 @@ export const createConsumerGroup = (options: Record<string, unknown>): ConsumerG
 export const createEmitter = (): unknown => new (EmitterModule as unknown as new () => unknown)();
 
 /** kafkajs's assignor, and with it the group protocol that its other users have. */
-export const roundRobin: Assigner = (assignersModule as { roundRobin: Assigner }).roundRobin;
+export const roundRobin: CreateAssigner = (
+  assignersModule as unknown as { roundRobin: CreateAssigner }
+).roundRobin;
 
 /** kafkajs's logger factory and levels. */
 export const { createLogger, LEVELS } = loggersModule as {
@@ -205,10 +224,10 @@ export const { createLogger, LEVELS } = loggersModule as {
 };
 
 /** Protocol definitions by API. */
-export const { requests } = requestsModule as { requests: { Fetch: unknown } };
+export const { requests } = requestsModule as { requests: { Fetch: unknown; JoinGroup: unknown } };
 
 /** API keys by name. */
-export const apiKeys: { Fetch: number } = apiKeysModule;
+export const apiKeys: { Fetch: number; JoinGroup: number } = apiKeysModule;
 
 /** Makes the error of a Kafka error code. */
 export const { createErrorFromCode } = protocolErrorModule as {

@@ -3,12 +3,16 @@
 import type { DriverContext, OffsetCommit, TopicPartition } from "../../../driver.ts";
 import { CommitError, ConnectionError, LostPartitionError } from "../../../errors.ts";
 import {
+  apiKeys,
+  type Assigner,
   type Broker,
   type Cluster,
   type ConsumerGroup,
   createConsumerGroup,
   createEmitter,
+  type JoinArguments,
   type KafkajsLogger,
+  requests,
   roundRobin,
 } from "./internals.ts";
 import { byTopic } from "./partition_state.ts";
@@ -18,12 +22,16 @@ import { isMembershipLost, isRebalancing, rootOf, typedError } from "./typed_err
 /** Why this member has to join again: the group asks for it, or has let it go. */
 export type RejoinReason = "rebalance" | "lost";
 
+/** From this version of JoinGroup on, the coordinator names a member before it joins (KIP-394). */
+const NAMING_JOIN_VERSION = 4;
 /** Longest wait for the group's answer when leaving; the session's end does the same, later. */
 const LEAVE_TIMEOUT_MS = 2_000;
 
 /** Membership in the group. Heartbeats run from {@linkcode join} on, whatever the poller does. */
 export class Membership {
   readonly #context: DriverContext;
+  readonly #settings: KafkajsSettings;
+  readonly #assigner: Assigner;
   readonly #group: ConsumerGroup;
   readonly #onRejoin: (reason: RejoinReason) => void;
   readonly #onFailure: (error: Error) => void;
@@ -52,9 +60,18 @@ export class Membership {
     },
   ) {
     this.#context = context;
+    this.#settings = settings;
     this.#onRejoin = events.rejoin;
     this.#onFailure = events.failure;
     this.#onSilence = events.silence;
+    // The leader assigns by the metadata of the cluster of the day, not of the first one: that may
+    // never have known the topics, and knows nothing of partitions added later.
+    this.#assigner = roundRobin({
+      cluster: {
+        findTopicPartitionMetadata: (topic) =>
+          this.#group.cluster.findTopicPartitionMetadata(topic),
+      },
+    });
     this.#group = createConsumerGroup({
       retry: { retries: 0 },
       cluster,
@@ -63,14 +80,7 @@ export class Membership {
       topicConfigurations: {},
       logger,
       instrumentationEmitter: createEmitter(),
-      // The leader assigns by the metadata of the cluster of the day, not of the first one: that may
-      // never have known the topics, and knows nothing of partitions added later.
-      assigners: [roundRobin({
-        cluster: {
-          findTopicPartitionMetadata: (topic) =>
-            this.#group.cluster.findTopicPartitionMetadata(topic),
-        },
-      })],
+      assigners: [this.#assigner],
       sessionTimeout: context.sessionTimeoutMs,
       rebalanceTimeout: settings.rebalanceTimeout,
       metadataMaxAge: settings.metadataMaxAge,
@@ -101,6 +111,7 @@ export class Membership {
     this.joined = false;
     for (;;) {
       try {
+        if (this.memberId === undefined) await this.#getName();
         await this.#group.joinAndSync();
         break;
       } catch (error) {
@@ -191,21 +202,49 @@ export class Membership {
     }
   }
 
-  /** Leaves the group, within a bounded time. */
-  async leave(): Promise<void> {
+  /**
+   * Leaves the group, within a bounded time; also where the join is not through, as the group would
+   * wait for this member until its session ends.
+   *
+   * @param connect Makes the cluster's connections, if it has none yet.
+   */
+  async leave(connect: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     this.#stopHeartbeats();
     this.#left = true;
-    if (!this.joined) return;
+    if (this.memberId === undefined) return;
     this.joined = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, LEAVE_TIMEOUT_MS);
     });
-    const left = this.#coordinator().then(() => this.#group.leave()).catch((error) =>
-      this.#context.logger.debug(`Cannot leave the group: ${rootOf(error)?.message}`)
-    );
+    const left = connect().then(() => this.#coordinator()).then(() => this.#group.leave()).catch((
+      error,
+    ) => this.#context.logger.debug(`Cannot leave the group: ${rootOf(error)?.message}`));
     await Promise.race([left, late]);
     clearTimeout(timer);
+  }
+
+  /** Has the coordinator name this member, so that a join that waits can be taken back. */
+  async #getName(): Promise<void> {
+    const { groupId, sessionTimeoutMs, topics } = this.#context;
+    const coordinator = await this.#group.cluster.findGroupCoordinator({ groupId });
+    const join = coordinator.lookupRequest<JoinArguments>(apiKeys.JoinGroup, requests.JoinGroup)({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: this.#settings.rebalanceTimeout,
+      memberId: "",
+      protocolType: "consumer",
+      groupProtocols: [this.#assigner.protocol({ topics })],
+    });
+    // An older coordinator would take it for the join itself.
+    if (join.request.apiVersion < NAMING_JOIN_VERSION) return;
+    try {
+      await coordinator.connectionPool.send(join);
+    } catch (error) {
+      const { name, memberId } = error as { name?: string; memberId?: string };
+      if (name !== "KafkaJSMemberIdRequired" || memberId === undefined) throw error;
+      this.#group.memberId = memberId;
+    }
   }
 
   #stopHeartbeats(): void {
