@@ -101,6 +101,78 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     }
   });
 
+  it("is out of the group when it is stopped while it joins", slow, async () => {
+    const topic = await filled(400, 2);
+    const groupId = uniqueName("rebalance");
+    const handled = new Handled();
+    const turnstile = new Turnstile();
+    turnstile.close();
+    // So long that a member that is left behind would be noticed.
+    const consumer = { sessionTimeoutMs: 30_000 };
+    await using first = await member(topic, groupId, {
+      consumer,
+      onMessage: async (message) => {
+        handled.add(message, "first");
+        await turnstile.pass();
+      },
+    });
+    await using second = await member(topic, groupId, {
+      consumer,
+      onMessage: (message) => handled.add(message, "second"),
+    });
+    await first.manager.start();
+    await turnstile.untilSomebodyWaits();
+    const starting = second.manager.start();
+    starting.catch(() => {});
+    // Its join waits for the first one, which waits for its message.
+    await untilGroup(groupId, "PreparingRebalance");
+    await second.manager.stop();
+    await assert.rejects(starting, StateError);
+    const since = performance.now();
+    turnstile.open();
+    await handled.until(400);
+    assert(performance.now() - since < 10_000, "the group has waited for who is gone");
+    handled.assertComplete(400);
+    assert.equal(handled.of("second"), 0);
+  });
+
+  it("is out of the group when it is stopped while it joins again", slow, async () => {
+    const topic = await filled(6, 3);
+    const groupId = uniqueName("rebalance");
+    const { bootstrapServers } = await sharedKafka();
+    const handled = new Handled();
+    const turnstile = new Turnstile();
+    const of = (name: string): ManagerOverrides => ({
+      consumer: { sessionTimeoutMs: 30_000 },
+      onMessage: async (message) => {
+        handled.add(message, name);
+        if (name === "first") await turnstile.pass();
+      },
+    });
+    await using first = await member(topic, groupId, of("first"));
+    await using second = await member(topic, groupId, of("second"));
+    await using third = await member(topic, groupId, of("third"));
+    await first.manager.start();
+    await second.manager.start();
+    await handled.until(6);
+    turnstile.close();
+    const send = () =>
+      produce(bootstrapServers, topic, range(0, 3).map((partition) => ({ partition, value: "x" })));
+    await send();
+    await turnstile.untilSomebodyWaits();
+    const joining = third.manager.start();
+    await untilStats(second.manager, "it joins again", ({ group }) => group === "joining");
+    await second.manager.stop();
+    const since = performance.now();
+    turnstile.open();
+    await joining;
+    await send();
+    await handled.until(12);
+    assert(performance.now() - since < 10_000, "the group has waited for who is gone");
+    handled.assertComplete(12);
+    await untilMembers(groupId, 2);
+  });
+
   it("takes over at once what a member leaves behind", slow, async () => {
     const topic = await filled(2_000, 2);
     const groupId = uniqueName("rebalance");
