@@ -79,27 +79,37 @@ export class Commits {
     return null;
   }
 
-  /** Commits before partitions go, or the consumer closes: tries again as long as there is time. */
-  async last(ledgers: readonly PartitionLedger[]): Promise<void> {
+  /**
+   * Commits before partitions go, or the consumer closes: tries again as long as there is time.
+   *
+   * @returns Null, or why what is finished could not be committed.
+   */
+  async last(ledgers: readonly PartitionLedger[]): Promise<CommitError | null> {
     const { automatic, timers, now, logger } = this.#options;
     if (!automatic) {
       await timers.within(LAST_COMMIT_TIMEOUT_MS, this.#committer.idle());
-      return;
+      return null;
     }
     const deadline = now() + LAST_COMMIT_TIMEOUT_MS;
-    const isOpen = () => ledgers.some((ledger) => ledger.commitable() !== null);
+    // A position beyond which nothing has been finished is worth one try, and no wait.
+    const isOpen = () => ledgers.some(({ uncommitted }) => uncommitted);
     let failure: Partial<KafkaThreadsError> | null | undefined;
-    while (isOpen() && now() < deadline) {
+    do {
       const attempt = this.finished(ledgers).then((error) => failure = error);
       await timers.within(deadline - now(), attempt);
       if (failure === null || failure?.retriable === false) break;
       if (isOpen()) await timers.wait(LAST_COMMIT_RETRY_MS);
-    }
-    if (failure !== null && isOpen()) {
-      logger.error("Cannot commit what is finished: it will be handled again", {
-        error: this.failure?.message,
-      });
-    }
+    } while (isOpen() && now() < deadline);
+    if (failure === null || !isOpen()) return null;
+    const cause = this.failure;
+    const error = new CommitError(
+      `Cannot commit what is finished, so that it will be handled again: ${
+        cause?.message ?? `no answer within ${LAST_COMMIT_TIMEOUT_MS} ms`
+      }`,
+      { cause },
+    );
+    logger.error(error.message);
+    return error;
   }
 
   /**

@@ -161,6 +161,11 @@ export class PartitionLedger implements TopicPartition {
     return offset !== null && offset > (this.committed ?? -1) ? offset : null;
   }
 
+  /** Whether finished messages are not committed yet: they would be handled again. */
+  get uncommitted(): boolean {
+    return this.#finishedTo !== null && this.#finishedTo > (this.committed ?? -1);
+  }
+
   get #idle(): boolean {
     return !this.#dropped && this.#queue.length === 0 && this.#underWay.length === 0;
   }

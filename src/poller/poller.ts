@@ -401,14 +401,18 @@ export class Poller {
   }
 
   async #shutDown(): Promise<void> {
-    const ending = this.#ending ?? { reason: "stopped" };
+    let ending: Ending = this.#ending ?? { reason: "stopped" };
     this.#channel.post({ type: "stopping", reason: ending.reason });
     const { ledgers } = this.#dispatcher;
     for (const ledger of ledgers) ledger.discard();
     // However long it takes: a lifetime does not cut a callback short, and a stop's limit is kept by
     // the program's thread, which can end this one.
     await this.#drain(null, null);
-    await this.#commits.last(ledgers);
+    const uncommitted = await this.#commits.last(ledgers);
+    // A stop that leaves finished messages uncommitted is not a clean one: they will be handled again.
+    if (uncommitted !== null && ending.reason !== "failed") {
+      ending = { reason: "failed", error: encodeError(uncommitted) };
+    }
     const snapshot = this.#snapshot();
     if (this.#driver !== null) {
       const closed = await this.#timers.within(CLOSE_TIMEOUT_MS, this.#close(this.#driver));

@@ -3,7 +3,7 @@
 /** How long tasks may follow each other before the event loop gets a turn. */
 const SLICE_MS = 5;
 /** Most tasks between two looks at the clock. */
-const LONGEST_STRIDE = 64;
+const LONGEST_STRIDE = 16;
 /** How far apart, in time, the looks at the clock should be. */
 const STRIDE_MS = 0.5;
 

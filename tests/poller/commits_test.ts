@@ -3,6 +3,7 @@ import { describe, it } from "#std/testing/bdd";
 import type { OffsetCommit } from "../../src/driver.ts";
 import { CommitError, LostPartitionError } from "../../src/errors.ts";
 import { Commits, type CommitsOptions } from "../../src/poller/commits.ts";
+import { tableOfRecords } from "../../src/threads/records.ts";
 import { PartitionLedger } from "../../src/poller/partition_ledger.ts";
 import { Timers } from "../../src/poller/timers.ts";
 
@@ -33,8 +34,16 @@ function commitsWith(
 }
 
 /** A ledger where everything up to `position` is finished. */
-const finishedTo = (position: number, partition = 0) =>
-  new PartitionLedger({ topic: "t", partition }, 1, { position });
+/** A partition whose one message, if it has one, is finished. */
+function finishedTo(position: number, partition = 0): PartitionLedger {
+  const offset = Math.max(0, position - 1);
+  const ledger = new PartitionLedger({ topic: "t", partition }, 1, { position: offset });
+  if (position === 0) return ledger;
+  ledger.add(tableOfRecords([{ offset, value: "x" }], 0));
+  ledger.take(0, 1, 1_000);
+  ledger.finish(0, 1, offset);
+  return ledger;
+}
 
 const offsets = (sent: readonly (readonly OffsetCommit[])[]) =>
   sent.map((each) => each.map(({ partition, offset }) => `${partition}:${offset}`).join(" "));
@@ -143,6 +152,13 @@ describe("Commits", () => {
 });
 
 describe("Commits.last()", () => {
+  it("does not make a failure of a start that it could not commit", async () => {
+    const { commits, lines } = commitsWith(() => Promise.reject(new CommitError("not now")));
+    const begun = new PartitionLedger({ topic: "t", partition: 0 }, 1, { position: 5 });
+    assert.equal(await commits.last([begun]), null);
+    assert.deepEqual(lines.filter((line) => line.startsWith("error")), []);
+  });
+
   it("sends nothing where nothing is open", async () => {
     const { commits, sent } = commitsWith(ok);
     const ledger = finishedTo(5);
@@ -164,8 +180,11 @@ describe("Commits.last()", () => {
   it("ends after its time, and says what comes of it", async () => {
     const { commits, lines, time } = commitsWith(() => Promise.reject(new CommitError("not now")));
     time.step = 1_000;
-    await commits.last([finishedTo(5)]);
-    assert.equal(lines.at(-1), "error Cannot commit what is finished: it will be handled again");
+    assert(CommitError.is(await commits.last([finishedTo(5)])));
+    assert.equal(
+      lines.at(-1),
+      "error Cannot commit what is finished, so that it will be handled again: not now",
+    );
   });
 
   it("does not try again what is somebody else's, or what can never succeed", async () => {

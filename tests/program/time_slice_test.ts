@@ -69,7 +69,7 @@ describe("TimeSlice", () => {
     ));
   });
 
-  it("notices tasks that become slow within 64 of them", () => {
+  it("notices tasks that become slow within 16 of them", () => {
     fc.assert(fc.property(
       fc.double({ min: 0.00001, max: 1, noNaN: true }),
       fc.integer({ min: 1, max: 5_000 }),
@@ -81,7 +81,7 @@ describe("TimeSlice", () => {
           time.at += quickMs;
           if (slice.over()) slice.begin();
         }
-        assert.ok(runSlice(slice, time, slowMs)! <= 64);
+        assert.ok(runSlice(slice, time, slowMs)! <= 16);
         slice.begin();
         // The first look may have seen quick ones among them; from the second on it looks after each.
         runSlice(slice, time, slowMs);
@@ -98,7 +98,7 @@ describe("TimeSlice", () => {
       time.at += 0.0005;
       if (slice.over()) slice.begin();
     }
-    assert.ok(time.looks < 2_000, `it looked ${time.looks} times`);
+    assert.ok(time.looks < 8_000, `it looked ${time.looks} times`);
   });
 
   it("bears a clock that stands still or jumps", () => {
@@ -112,7 +112,7 @@ describe("TimeSlice", () => {
           if (slice.over()) slice.begin();
         }
         slice.begin();
-        assert.ok(runSlice(slice, time, 6, 100)! <= 64);
+        assert.ok(runSlice(slice, time, 6, 100)! <= 16);
       },
     ));
   });
