@@ -85,7 +85,7 @@ export class Commits {
    * @returns Null, or why what is finished could not be committed.
    */
   async last(ledgers: readonly PartitionLedger[]): Promise<CommitError | null> {
-    const { automatic, timers, now, logger } = this.#options;
+    const { automatic, timers, now } = this.#options;
     if (!automatic) {
       await timers.within(LAST_COMMIT_TIMEOUT_MS, this.#committer.idle());
       return null;
@@ -102,14 +102,12 @@ export class Commits {
     } while (isOpen() && now() < deadline);
     if (failure === null || !isOpen()) return null;
     const cause = this.failure;
-    const error = new CommitError(
+    return new CommitError(
       `Cannot commit what is finished, so that it will be handled again: ${
         cause?.message ?? `no answer within ${LAST_COMMIT_TIMEOUT_MS} ms`
       }`,
       { cause },
     );
-    logger.error(error.message);
-    return error;
   }
 
   /**

@@ -330,7 +330,8 @@ export class Poller {
         { partitions: ledgers.map(topicPartition) },
       );
     }
-    await this.#commits.last(ledgers);
+    const uncommitted = await this.#commits.last(ledgers);
+    if (uncommitted !== null) this.#logger.error(uncommitted.message);
     this.#forget(ledgers);
     this.#logger.info(`Revoked ${describe(partitions)}`);
   }
@@ -410,8 +411,9 @@ export class Poller {
     await this.#drain(null, null);
     const uncommitted = await this.#commits.last(ledgers);
     // A stop that leaves finished messages uncommitted is not a clean one: they will be handled again.
-    if (uncommitted !== null && ending.reason !== "failed") {
-      ending = { reason: "failed", error: encodeError(uncommitted) };
+    if (uncommitted !== null) {
+      if (ending.reason === "failed") this.#logger.error(uncommitted.message);
+      else ending = { reason: "failed", error: encodeError(uncommitted) };
     }
     const snapshot = this.#snapshot();
     if (this.#driver !== null) {

@@ -153,10 +153,9 @@ describe("Commits", () => {
 
 describe("Commits.last()", () => {
   it("does not make a failure of a start that it could not commit", async () => {
-    const { commits, lines } = commitsWith(() => Promise.reject(new CommitError("not now")));
+    const { commits } = commitsWith(() => Promise.reject(new CommitError("not now")));
     const begun = new PartitionLedger({ topic: "t", partition: 0 }, 1, { position: 5 });
     assert.equal(await commits.last([begun]), null);
-    assert.deepEqual(lines.filter((line) => line.startsWith("error")), []);
   });
 
   it("sends nothing where nothing is open", async () => {
@@ -180,20 +179,21 @@ describe("Commits.last()", () => {
   it("ends after its time, and says what comes of it", async () => {
     const { commits, lines, time } = commitsWith(() => Promise.reject(new CommitError("not now")));
     time.step = 1_000;
-    assert(CommitError.is(await commits.last([finishedTo(5)])));
+    const error = await commits.last([finishedTo(5)]);
+    assert(CommitError.is(error));
     assert.equal(
-      lines.at(-1),
-      "error Cannot commit what is finished, so that it will be handled again: not now",
+      error.message,
+      "Cannot commit what is finished, so that it will be handled again: not now",
     );
+    assert(lines.length > 1);
   });
 
   it("does not try again what is somebody else's, or what can never succeed", async () => {
     const never = () => Promise.reject(new CommitError("never", { retriable: false }));
-    for (const [refuse, told] of [[lost, 0], [never, 1]] as const) {
-      const { commits, sent, lines } = commitsWith(refuse);
-      await commits.last([finishedTo(5)]);
+    for (const [refuse, told] of [[lost, false], [never, true]] as const) {
+      const { commits, sent } = commitsWith(refuse);
+      assert.equal(CommitError.is(await commits.last([finishedTo(5)])), told);
       assert.equal(sent.length, 1);
-      assert.equal(lines.filter((line) => line.startsWith("error")).length, told);
     }
   });
 
