@@ -355,13 +355,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     assert.deepEqual([early.offset, early.epoch], [10, 1]);
     assert.deepEqual([late.offset, late.epoch], [10, 2]);
     // Several commits would be due meanwhile.
-    for (let beats = 0, at = heartbeatAt(test); beats < 2;) {
-      await manager.health();
-      if (heartbeatAt(test) > at + 100) {
-        beats++;
-        at = heartbeatAt(test);
-      }
-    }
+    await untilBeats(test, 2);
     assert.deepEqual(await kafkaCommitted(groupId, topic), [10]);
     assert.deepEqual(manager.stats().partitions.map(({ position }) => position), [10]);
     await assert.rejects(manager.commit(early), isLost);
@@ -438,14 +432,18 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     await using first = await member(topic, groupId, overrides("first"));
     await using second = await member(topic, groupId, overrides("second"));
     await first.manager.start();
-    const full = (test: ManagedTest, partitions: number) =>
-      untilStats(
+    const full = async (test: ManagedTest, partitions: number) => {
+      await untilStats(
         test.manager,
         "all is paused",
         (stats) =>
           stats.partitions.length === partitions &&
           stats.partitions.every(({ paused }) => paused) && stats.inFlight > 0,
       );
+      // Time enough to fetch all there is, if it were not for the pause.
+      await untilBeats(test, 4);
+      return test.manager.stats();
+    };
     const before = await full(first, 2);
     const joining = second.manager.start();
     let joined = false;
@@ -591,8 +589,11 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, index) => from + index);
 }
 
-function heartbeatAt({ manager }: ManagedTest): number {
-  return Date.now() - (manager.stats().heartbeatAgeMs ?? Infinity);
+/** Waits until a member has had so many more heartbeats answered, and so for as many intervals. */
+async function untilBeats({ manager }: ManagedTest, count: number): Promise<void> {
+  await manager.health();
+  const beats = manager.stats().heartbeats + count;
+  await untilStats(manager, "its heart beats", ({ heartbeats }) => heartbeats >= beats);
 }
 
 async function kafkaCommitted(groupId: string, topic: string): Promise<number[]> {
