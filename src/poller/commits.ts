@@ -106,7 +106,7 @@ export class Commits {
       `Cannot commit what is finished, so that it will be handled again: ${
         cause?.message ?? `no answer within ${LAST_COMMIT_TIMEOUT_MS} ms`
       }`,
-      { cause },
+      cause === null ? {} : { cause },
     );
   }
 
