@@ -21,6 +21,7 @@ const NO_LOAD = ["start", "DriverError", "DRIVER_LOAD_FAILED"] as const;
 const INVALID = ["start", "DriverError", "DRIVER_INVALID"] as const;
 const FAILED = ["start", "DriverError", "DRIVER_FAILED"] as const;
 const LATE = ["start", "StartTimeoutError", "START_TIMEOUT", /within 2000 ms$/] as const;
+const LOST = ["closed", "CommitError", "COMMIT_FAILED"] as const;
 const SPENT = ["start", "RetryBudgetError", "RETRY_BUDGET_EXHAUSTED"] as const;
 
 const threads: Record<string, Expected | typeof STOPPED> = {
@@ -65,9 +66,9 @@ const drivers: Record<string, Expected | typeof STOPPED> = {
   "pause throws": ["closed", "DriverError", "DRIVER_FAILED", /pause\(\): no pause$/],
   "resume throws": ["closed", "DriverError", "DRIVER_FAILED", /resume\(\): no resume$/],
   "status throws": ["closed", "DriverError", "DRIVER_FAILED", /status\(\): no status$/],
-  "commit throws for too long": ["closed", "CommitError", "COMMIT_FAILED", /no commit$/],
-  "commit throws": ["closed", "CommitError", "COMMIT_FAILED", /handled again: no commit$/],
-  "commit never ends": ["closed", "CommitError", "COMMIT_FAILED", /handled again: no answer/],
+  "commit throws for too long": [...LOST, /no success within 200 ms, .* no commit$/],
+  "commit throws": [...LOST, /handled again: no commit$/],
+  "commit never ends": [...LOST, /handled again: no answer/],
   "close throws": STOPPED,
   "close rejects": STOPPED,
   "close never ends": STOPPED,

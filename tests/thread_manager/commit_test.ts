@@ -68,16 +68,26 @@ describe("ThreadManager commits by itself", needsKafka, () => {
   });
 
   scenario(
-    "from the latest message on: where that was is committed at the start",
+    "where it begins, if that is the latest message and it is a new group",
     async (scope) => {
       const topic = await newTopic({ partitions: 2 });
       await produceNumbers(topic, 0, 7);
+      const messages = collectMessages();
       const { manager, groupId } = await managed(scope, topic, {
-        onMessage: () => {},
+        onMessage: messages.add,
+        // Even so: without it, what comes before the first commit would be lost at a restart.
+        commit: "manual",
         consumer: { startFrom: "latest" },
       });
       await manager.start();
       await untilCommitted(groupId, topic, [7, 0]);
+      await produceNumbers(topic, 7, 9);
+      await messages.atLeast(2);
+      await manager.stop();
+      assert.deepEqual(await committedFor(groupId, topic), [7, 0], "nothing else");
+      await manager.start();
+      await messages.atLeast(4);
+      assert.deepEqual(texts(messages.items), ["7", "8", "7", "8"]);
     },
   );
 });
