@@ -1,0 +1,36 @@
+/**
+ * What an API of Kafka's protocol is made of, and the frames that carry its messages.
+ *
+ * @module
+ */
+import type { Codec } from "./codec.ts";
+
+/** One API: its key, its versions, its two messages. */
+export interface Api<Request, Response, ResponseInput = Response> {
+  /** The API key of the protocol guide. */
+  readonly key: number;
+  /** The name in the protocol guide, such as "JoinGroup". */
+  readonly name: string;
+  /** The oldest version spoken here. */
+  readonly minVersion: number;
+  /** The newest version spoken here. */
+  readonly maxVersion: number;
+  /** The first version with compact types and tagged fields (KIP-482); Infinity if there is none. */
+  readonly flexibleSince: number;
+  readonly request: Codec<Request, never>;
+  readonly response: Codec<Response, ResponseInput>;
+  /**
+   * Makes the response that a broker gives when all that is asked for fails with one error: the
+   * code stands wherever this message can carry it.
+   */
+  readonly failure: (request: Request, errorCode: number) => ResponseInput;
+}
+
+/** An API of which nobody needs to know the messages' types. */
+// deno-lint-ignore no-explicit-any
+export type AnyApi = Api<any, any, any>;
+
+/** The request message of an API. */
+export type RequestOf<A> = A extends Api<infer Request, unknown, never> ? Request : never;
+/** The response message of an API, as it is given to be written. */
+export type ResponseOf<A> = A extends { response: Codec<unknown, infer Input> } ? Input : never;
