@@ -15,6 +15,8 @@ export interface Api<Request, Response, ResponseInput = Response> {
   readonly minVersion: number;
   /** The newest version spoken here. */
   readonly maxVersion: number;
+  /** The oldest version that ApiVersions offers, if that is not `minVersion`. */
+  readonly offeredSince?: number;
   /** The first version with compact types and tagged fields (KIP-482); Infinity if there is none. */
   readonly flexibleSince: number;
   readonly request: Codec<Request, never>;
@@ -24,6 +26,22 @@ export interface Api<Request, Response, ResponseInput = Response> {
    * code stands wherever this message can carry it.
    */
   readonly failure: (request: Request, errorCode: number) => ResponseInput;
+}
+
+/**
+ * Makes an API; its types are those of its codecs.
+ *
+ * @param api All of it.
+ * @returns The same.
+ */
+export function defineApi<RequestOut, RequestIn, ResponseOut, ResponseIn>(
+  api: Omit<Api<RequestOut, ResponseOut, ResponseIn>, "request" | "response" | "failure"> & {
+    readonly request: Codec<RequestOut, RequestIn>;
+    readonly response: Codec<ResponseOut, ResponseIn>;
+    readonly failure: (request: RequestOut, errorCode: number) => NoInfer<ResponseIn>;
+  },
+): Api<RequestOut, ResponseOut, ResponseIn> {
+  return api as Api<RequestOut, ResponseOut, ResponseIn>;
 }
 
 /** An API of which nobody needs to know the messages' types. */

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type { Reader, Writer } from "@platformatic/kafka";
 
 /** In which version a message is on the wire, and whether that one is "flexible" (KIP-482). */
@@ -44,6 +44,11 @@ export interface Field<Out, In = Out> extends Codec<Out, In> {
   readonly absent: Out;
 }
 
+/** The UUID that stands for none. */
+export const ZERO_UUID = "00000000-0000-0000-0000-000000000000";
+/** BYTES of which there are none. */
+export const NO_BYTES: Buffer = Buffer.alloc(0);
+
 type Fields = Record<string, Codec<unknown, never>>;
 type OptionalKeys<F extends Fields> = {
   [K in keyof F]: F[K] extends { readonly absent: unknown } ? K : never;
@@ -73,7 +78,8 @@ function primitive<T>(
 /** BOOLEAN */
 export const bool: Codec<boolean> = primitive(
   1,
-  (reader) => reader.readBoolean(),
+  // As Kafka does: all but 0 is true.
+  (reader) => reader.readInt8() !== 0,
   (writer, value) => writer.appendBoolean(value),
 );
 /** INT8 */
@@ -156,7 +162,8 @@ export const pieces: Codec<readonly Buffer[] | null> = {
     const length = value.reduce((sum, piece) => sum + piece.length, 0);
     if (flexible) writer.appendUnsignedVarInt(length + 1);
     else writer.appendInt32(length);
-    for (const piece of value) writer.append(piece);
+    // Empty ones are left out: they break the library's reading by position.
+    for (const piece of value) if (piece.length > 0) writer.append(piece);
   },
 };
 
@@ -189,6 +196,39 @@ export function nullableArray<Out, In>(
   };
 }
 
+/**
+ * What may be null only from a version on.
+ *
+ * @param since The first version in which null may be on the wire.
+ * @param codec Reads and writes null too.
+ * @param instead What is written in place of null in the versions before.
+ */
+export function nullableSince<T, In>(
+  since: number,
+  codec: Codec<T | null, In | null>,
+  instead: In,
+): Codec<T | null, In | null> {
+  return {
+    read(reader, wire) {
+      const value = codec.read(reader, wire);
+      return wire.version < since ? given(value, "a value") : value;
+    },
+    write(writer, value, wire) {
+      codec.write(writer, value === null && wire.version < since ? instead : value, wire);
+    },
+  };
+}
+
+/** The codec of a tagged field whose absence is null; null itself has no bytes. */
+export function orNull<Out, In>(codec: Codec<Out, In>): Codec<Out | null, In | null> {
+  return {
+    read: codec.read,
+    write(writer, value, wire) {
+      if (value !== null) codec.write(writer, value, wire);
+    },
+  };
+}
+
 /** Which versions have a field, and what it is in the others. */
 export interface FieldOptions<T> {
   /** The first version with it; default 0. */
@@ -206,6 +246,8 @@ export function field<Out, In>(
   codec: Codec<Out, In>,
   { since = 0, until = Infinity, tag, absent }: FieldOptions<Out & In>,
 ): Field<Out, In> {
+  // Every message without the field has this one array.
+  if (Array.isArray(absent)) Object.freeze(absent);
   return { read: codec.read, write: codec.write, since, until, tag, absent };
 }
 
@@ -247,7 +289,7 @@ export function struct<F extends Fields>(
       }
       if (!wire.flexible) return;
       const present = tagged.filter(([name, codec]) =>
-        inVersion(codec, wire.version) && given[name] !== undefined && given[name] !== codec.absent
+        inVersion(codec, wire.version) && !isAbsent(given[name], codec.absent)
       );
       writer.appendUnsignedVarInt(present.length);
       for (const [name, codec] of present) {
@@ -257,6 +299,11 @@ export function struct<F extends Fields>(
       }
     },
   };
+}
+
+function isAbsent(value: unknown, absent: unknown): boolean {
+  if (value === undefined || value === absent) return true;
+  return Array.isArray(value) && Array.isArray(absent) && value.length === absent.length;
 }
 
 /** A writer of the same class: this module has the library's types, not its code. */
@@ -276,9 +323,13 @@ export function readTagged(reader: Reader, take: (tag: number) => boolean = () =
     const tag = readVarInt(reader);
     const length = readCount(reader, "tagged field");
     const end = reader.position + length;
-    take(tag);
-    if (reader.position > end) throw new MalformedError(`Tagged field ${tag} is longer than it says`);
-    reader.position = end;
+    if (take(tag)) {
+      if (reader.position !== end) {
+        throw new MalformedError(`Tagged field ${tag} does not have the ${length} bytes it claims`);
+      }
+    } else {
+      reader.position = end;
+    }
   }
 }
 

@@ -87,3 +87,16 @@ export const ERROR: Readonly<Record<ErrorName, number>> = Object.freeze(
 export function errorName(code: number): string {
   return protocolErrorsCodesById[code] ?? `${code}`;
 }
+
+/**
+ * The code of an error.
+ *
+ * @param error Its name in Kafka's list, or its number.
+ * @returns The number, or undefined if Kafka has no such error.
+ */
+export function errorCodeOf(error: string | number): number | undefined {
+  if (typeof error === "number") {
+    return protocolErrorsCodesById[error] === undefined ? undefined : error;
+  }
+  return Object.hasOwn(protocolErrors, error) ? protocolErrors[error]!.code : undefined;
+}

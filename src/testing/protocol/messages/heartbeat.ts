@@ -1,45 +1,38 @@
-import type { Api } from "../api.ts";
-import {
-  field,
-  int16,
-  int32,
-  nullableString,
-  string,
-  struct,
-  type StructInput,
-  type StructOutput,
-} from "../codec.ts";
+import { defineApi, type RequestOf, type ResponseOf } from "../api.ts";
+import { field, int16, int32, nullableString, string, struct } from "../codec.ts";
 
 /*
- * HeartbeatRequest (0-4)  => group_id generation_id member_id group_instance_id[3+]
+ * HeartbeatRequest (0-4) => group_id generation_id member_id group_instance_id[3+]
  * HeartbeatResponse (0-4) => throttle_time_ms[1+] error_code
- * Source: https://kafka.apache.org/protocol#The_Messages_Heartbeat; static membership by KIP-345.
+ * Source: https://kafka.apache.org/protocol#The_Messages_Heartbeat;
+ * KIP-345 (static membership).
  */
 
-const request = {
+const request = struct({
   groupId: string,
   generationId: int32,
   memberId: string,
   groupInstanceId: field(nullableString, { since: 3, absent: null }),
-};
+});
 
-const response = {
+const response = struct({
   throttleTimeMs: field(int32, { since: 1, absent: 0 }),
   errorCode: int16,
-};
+});
 
 /** API 12: a member says that it is alive. */
-export const heartbeat: Api<
-  StructOutput<typeof request>,
-  StructOutput<typeof response>,
-  StructInput<typeof response>
-> = {
+export const heartbeat = defineApi({
   key: 12,
   name: "Heartbeat",
   minVersion: 0,
   maxVersion: 4,
   flexibleSince: 4,
-  request: struct(request),
-  response: struct(response),
+  request,
+  response,
   failure: (_, errorCode) => ({ errorCode }),
-};
+});
+
+/** The request of Heartbeat. */
+export type HeartbeatRequest = RequestOf<typeof heartbeat>;
+/** The response of Heartbeat, as it is given to be written. */
+export type HeartbeatResponse = ResponseOf<typeof heartbeat>;
