@@ -49,6 +49,6 @@ export function defineApi<RequestOut, RequestIn, ResponseOut, ResponseIn>(
 export type AnyApi = Api<any, any, any>;
 
 /** The request message of an API. */
-export type RequestOf<A> = A extends Api<infer Request, unknown, never> ? Request : never;
+export type RequestOf<A> = A extends { request: Codec<infer Request, never> } ? Request : never;
 /** The response message of an API, as it is given to be written. */
 export type ResponseOf<A> = A extends { response: Codec<unknown, infer Input> } ? Input : never;
