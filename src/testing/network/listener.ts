@@ -7,6 +7,7 @@ import type { Buffer } from "node:buffer";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import { ConnectionError } from "../../errors.ts";
+import { BrokerError } from "../errors.ts";
 import { Connection, type Peer } from "./connection.ts";
 import { MAX_FRAME_BYTES } from "./frames.ts";
 import type { Pace } from "./pacer.ts";
@@ -18,7 +19,7 @@ export interface ListenerTls {
   /** Its private key. */
   readonly key: string;
   /** The authorities whose clients are let in, where `requestCert` is set. Default: none. */
-  readonly ca?: string;
+  readonly ca?: string | readonly string[];
   /** Whether a client must show a certificate. Default: `false`. */
   readonly requestCert?: boolean;
 }
@@ -76,7 +77,7 @@ export class Listener<Session = unknown> {
         ...half,
         cert: tls.cert,
         key: tls.key,
-        ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+        ...(tls.ca === undefined ? {} : { ca: [tls.ca].flat() }),
         requestCert,
         rejectUnauthorized: requestCert,
       });
@@ -105,7 +106,8 @@ export class Listener<Session = unknown> {
    * @typeParam Session What the broker remembers of a connection.
    * @param options Where to listen, and whom to tell what.
    * @returns The listener.
-   * @throws {ConnectionError} Where the port is taken or there is no such host.
+   * @throws {BrokerError} Where the port is taken (`PORT_TAKEN`).
+   * @throws {ConnectionError} Where there is no such host, or it may not be used (`LISTEN_FAILED`).
    */
   static async open<Session = unknown>(
     options: ListenerOptions<Session>,
@@ -162,12 +164,11 @@ export class Listener<Session = unknown> {
     const port = this.#options.port ?? 0;
     return new Promise((resolve, reject) => {
       const failed = (cause: Error & { code?: string }) => {
+        const message = `Cannot listen on "${host}:${port}": ${describe(cause)}`;
         reject(
-          new ConnectionError(`Cannot listen on "${host}:${port}": ${describe(cause)}`, {
-            code: "LISTEN_FAILED",
-            retriable: false,
-            cause,
-          }),
+          cause.code === "EADDRINUSE"
+            ? new BrokerError("PORT_TAKEN", message, { cause })
+            : new ConnectionError(message, { code: "LISTEN_FAILED", retriable: false, cause }),
         );
       };
       this.#server.once("error", failed);
