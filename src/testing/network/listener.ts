@@ -4,12 +4,11 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
-import { ConnectionError } from "../../errors.ts";
-import { BrokerError } from "../errors.ts";
 import { Connection, type Peer } from "./connection.ts";
 import { MAX_FRAME_BYTES } from "./frames.ts";
+import { listen } from "./listen.ts";
 import type { Pace } from "./pacer.ts";
 
 /** The certificates of a listener, all as PEM text. */
@@ -113,7 +112,7 @@ export class Listener<Session = unknown> {
     options: ListenerOptions<Session>,
   ): Promise<Listener<Session>> {
     const listener = new Listener<Session>(options);
-    await listener.#listen();
+    listener.#port = await listen(listener.#server, listener.host, options.port ?? 0);
     return listener;
   }
 
@@ -159,27 +158,6 @@ export class Listener<Session = unknown> {
     await Promise.all([closed, ...[...this.#connections].map((connection) => connection.closed)]);
   }
 
-  #listen(): Promise<void> {
-    const { host } = this;
-    const port = this.#options.port ?? 0;
-    return new Promise((resolve, reject) => {
-      const failed = (cause: Error & { code?: string }) => {
-        const message = `Cannot listen on "${host}:${port}": ${describe(cause)}`;
-        reject(
-          cause.code === "EADDRINUSE"
-            ? new BrokerError("PORT_TAKEN", message, { cause })
-            : new ConnectionError(message, { code: "LISTEN_FAILED", retriable: false, cause }),
-        );
-      };
-      this.#server.once("error", failed);
-      this.#server.listen({ host, port }, () => {
-        this.#server.off("error", failed);
-        this.#port = (this.#server.address() as AddressInfo).port;
-        resolve();
-      });
-    });
-  }
-
   #track(socket: Socket): void {
     if (this.#closing !== undefined) {
       socket.destroy();
@@ -216,21 +194,6 @@ export class Listener<Session = unknown> {
       remotePort,
       name: `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`,
     };
-  }
-}
-
-function describe(error: Error & { code?: string }): string {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return "the port is taken by another program or listener";
-    case "EACCES":
-      return "this user may not use the port";
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-    case "EAI_AGAIN":
-      return "this machine has no such name or address";
-    default:
-      return error.message;
   }
 }
 

@@ -71,6 +71,11 @@ export class SaslSession {
     return this.#state;
   }
 
+  /** Whether the client is let in. */
+  get done(): boolean {
+    return this.#state === "done";
+  }
+
   /** Who has logged in, once that is done. */
   get username(): string | undefined {
     return this.#username;
