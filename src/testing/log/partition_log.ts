@@ -10,14 +10,14 @@ import { type EpochEnd, LeaderEpochs } from "./leader_epochs.ts";
 import { ProducerStates } from "./producer_state.ts";
 import {
   type BatchHeader,
+  isLogAppendTime,
   NO_TIMESTAMP,
   place,
   readHeader,
-  setLogAppendTime,
-  setMaxTimestamp,
+  setTime,
 } from "./record_batch.ts";
 import { decodeRecords, type LogRecord } from "./records.ts";
-import { type RecordError, validateBatch } from "./validate_batch.ts";
+import { type BatchRefusal, type RecordError, validateBatch } from "./validate_batch.ts";
 
 /** Kafka's default of `message.max.bytes`. */
 const MAX_BATCH_BYTES = 1_048_588;
@@ -59,9 +59,12 @@ export interface AppendResult {
   readonly recordErrors: RecordError[];
   /** The offset of the first record; that of the first append for a duplicate; -1 on errors. */
   readonly baseOffset: number;
-  /** The time that all records got, if the topic has log append times; otherwise -1. */
+  /**
+   * The time that all records got, if the topic has log append times; that of the first append for a
+   * duplicate, as in Apache Kafka; otherwise -1.
+   */
   readonly logAppendTimeMs: number;
-  /** -1 where the request as such is wrong. */
+  /** -1 where the bytes as such are wrong: so has it Apache Kafka. */
   readonly logStartOffset: number;
   /** Whether the log is longer now: a duplicate is acknowledged, not appended. */
   readonly appended: boolean;
@@ -179,19 +182,21 @@ export class PartitionLog {
     if (known !== undefined) {
       return "errorCode" in known
         ? this.#failed(known)
-        : this.#acknowledge(known.baseOffset, false);
+        : this.#acknowledge(known.baseOffset, known.timestamp, false);
     }
+    const { logAppendTime } = this.#options;
+    const maxTimestamp = logAppendTime ? now : valid.maxTimestamp;
     const batch = Buffer.from(valid.batch);
-    let { maxTimestamp } = valid;
-    if (this.#options.logAppendTime) setLogAppendTime(batch, maxTimestamp = now);
-    else if (maxTimestamp !== header.maxTimestamp) setMaxTimestamp(batch, maxTimestamp);
+    if (maxTimestamp !== header.maxTimestamp || logAppendTime !== isLogAppendTime(header)) {
+      setTime(batch, maxTimestamp, logAppendTime);
+    }
     const baseOffset = this.#endOffset;
     place(batch, baseOffset, leaderEpoch);
     this.#epochs.begin(leaderEpoch, baseOffset);
-    this.#producers.record(header, baseOffset);
+    this.#producers.record(readHeader(batch));
     this.#store(batch, baseOffset, baseOffset + header.lastOffsetDelta, maxTimestamp);
     this.#endOffset = baseOffset + header.count;
-    return this.#acknowledge(baseOffset, true, this.#options.logAppendTime ? now : NONE);
+    return this.#acknowledge(baseOffset, logAppendTime ? now : NONE, true);
   }
 
   #store(bytes: Buffer, baseOffset: number, lastOffset: number, maxTimestamp: number): void {
@@ -205,7 +210,7 @@ export class PartitionLog {
     this.#endPosition += bytes.length;
   }
 
-  #acknowledge(baseOffset: number, appended: boolean, logAppendTimeMs = NONE): AppendResult {
+  #acknowledge(baseOffset: number, logAppendTimeMs: number, appended: boolean): AppendResult {
     return {
       errorCode: ERROR.NONE,
       errorMessage: null,
@@ -217,21 +222,16 @@ export class PartitionLog {
     };
   }
 
-  #failed(
-    { errorCode, errorMessage, recordErrors = [] }: {
-      errorCode: number;
-      errorMessage: string;
-      recordErrors?: RecordError[];
-    },
-  ): AppendResult {
+  #failed({ errorCode, errorMessage, malformed, recordErrors = [] }: BatchRefusal): AppendResult {
+    const unknown = malformed || errorCode === ERROR.CORRUPT_MESSAGE ||
+      errorCode === ERROR.MESSAGE_TOO_LARGE;
     return {
       errorCode,
       errorMessage,
       recordErrors,
       baseOffset: NONE,
       logAppendTimeMs: NONE,
-      // As Apache Kafka has it: the place is told only where single records are to blame.
-      logStartOffset: recordErrors.length > 0 ? this.#startOffset : NONE,
+      logStartOffset: unknown ? NONE : this.#startOffset,
       appended: false,
     };
   }
@@ -432,8 +432,6 @@ export class PartitionLog {
     this.#startOffset = Math.min(this.#startOffset, this.#endOffset);
     this.#epochs.dropFrom(this.#endOffset);
     this.#producers.clear();
-    for (const { bytes, baseOffset } of this.#batches) {
-      this.#producers.record(readHeader(bytes), baseOffset);
-    }
+    for (const { bytes } of this.#batches) this.#producers.record(readHeader(bytes));
   }
 }

@@ -14,6 +14,7 @@ interface SentBatch {
   readonly firstSequence: number;
   readonly lastSequence: number;
   readonly baseOffset: number;
+  readonly timestamp: number;
 }
 
 interface Producer {
@@ -24,7 +25,10 @@ interface Producer {
 
 /** A batch that was appended before: its acknowledgement got lost. */
 export interface Duplicate {
+  /** Where it was appended. */
   readonly baseOffset: number;
+  /** The time of its newest record. */
+  readonly timestamp: number;
 }
 
 /** Why a batch is refused. */
@@ -54,7 +58,7 @@ export class ProducerStates {
       const duplicate = producer.batches.find((batch) =>
         batch.firstSequence === baseSequence && batch.lastSequence === lastSequence
       );
-      if (duplicate !== undefined) return { baseOffset: duplicate.baseOffset };
+      if (duplicate !== undefined) return duplicate;
     }
     if (producerEpoch < producer.epoch) {
       return {
@@ -73,8 +77,8 @@ export class ProducerStates {
   }
 
   /** Remembers a batch that was appended. */
-  record(header: BatchHeader, baseOffset: number): void {
-    const { producerId, producerEpoch, baseSequence } = header;
+  record(header: BatchHeader): void {
+    const { producerId, producerEpoch, baseSequence, baseOffset, maxTimestamp } = header;
     if (producerId <= NO_PRODUCER_ID) return;
     let producer = this.#producers.get(producerId);
     if (producer?.epoch !== producerEpoch) {
@@ -84,6 +88,7 @@ export class ProducerStates {
       firstSequence: baseSequence,
       lastSequence: lastSequenceOf(header),
       baseOffset,
+      timestamp: maxTimestamp,
     });
     if (producer.batches.length > REMEMBERED_BATCHES) producer.batches.shift();
   }

@@ -118,16 +118,18 @@ export function isIntact(batch: Buffer): boolean {
   return batch.readUInt32BE(CRC_AT) === crc32c(batch.subarray(CHECKED_FROM));
 }
 
-/** Corrects the time of the newest record, and the checksum. */
-export function setMaxTimestamp(batch: Buffer, maxTimestamp: number): void {
+/**
+ * Says how new the records are, and corrects the checksum.
+ *
+ * @param batch The batch.
+ * @param maxTimestamp The time of the newest record.
+ * @param logAppendTime Whether this is the time of all records, whatever they say.
+ */
+export function setTime(batch: Buffer, maxTimestamp: number, logAppendTime: boolean): void {
+  const attributes = batch.readInt16BE(ATTRIBUTES_AT) & ~LOG_APPEND_TIME;
+  batch.writeInt16BE(attributes | (logAppendTime ? LOG_APPEND_TIME : 0), ATTRIBUTES_AT);
   writeInt64(batch, maxTimestamp, MAX_TIMESTAMP_AT);
   writeChecksum(batch);
-}
-
-/** Makes a time that of all records of the batch, whatever they say. */
-export function setLogAppendTime(batch: Buffer, now: number): void {
-  batch.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) | LOG_APPEND_TIME, ATTRIBUTES_AT);
-  setMaxTimestamp(batch, now);
 }
 
 /** The codec's number, 0 for none. */

@@ -13,7 +13,6 @@ import {
   HEADER_BYTES,
   isControl,
   isIntact,
-  isLogAppendTime,
   isTransactional,
   MAGIC,
   MAGIC_END,
@@ -23,7 +22,7 @@ import {
   readHeader,
   sizeAt,
 } from "./record_batch.ts";
-import { recordBytes, timestampOf, visitRecords } from "./records.ts";
+import { recordBytes, type RecordPlace, timestampOf, visitRecords } from "./records.ts";
 
 /** The first version of Produce that may carry zstd (KIP-110). */
 const ZSTD_SINCE = 7;
@@ -39,6 +38,8 @@ export interface RecordError {
 
 /** A refusal, perhaps because of single records. */
 export interface BatchRefusal extends Refusal {
+  /** Whether the request as such is wrong: it has not one whole batch. */
+  readonly malformed?: true;
   readonly recordErrors?: RecordError[];
 }
 
@@ -102,23 +103,39 @@ function refuse(errorCode: number, errorMessage: string, recordErrors: RecordErr
   throw new Refused({ errorCode, errorMessage, recordErrors });
 }
 
+function refuseRequest(errorCode: number, errorMessage: string): never {
+  throw new Refused({ errorCode, errorMessage, malformed: true });
+}
+
 function onlyBatch(records: Buffer | null, version: number): Buffer {
   const size = records === null ? undefined : completeBatch(records, 0);
   if (records === null || size === undefined) {
-    refuse(ERROR.INVALID_RECORD, "A produce request needs a record batch for each partition");
+    refuseRequest(
+      ERROR.INVALID_RECORD,
+      "A produce request needs a record batch for each partition",
+    );
   }
   if (magicAt(records, 0) !== MAGIC) {
-    refuse(ERROR.INVALID_RECORD, `Record batches have magic ${MAGIC}, not ${magicAt(records, 0)}`);
+    refuseRequest(
+      ERROR.INVALID_RECORD,
+      `Record batches have magic ${MAGIC}, not ${magicAt(records, 0)}`,
+    );
   }
   if (size < HEADER_BYTES) {
-    refuse(ERROR.CORRUPT_MESSAGE, `A record batch of ${size} bytes is shorter than its header`);
+    refuseRequest(
+      ERROR.CORRUPT_MESSAGE,
+      `A record batch of ${size} bytes is shorter than its header`,
+    );
   }
   const batch = records.subarray(0, size);
   if (version < ZSTD_SINCE && compressionOf(readHeader(batch)) === ZSTD) {
-    refuse(ERROR.UNSUPPORTED_COMPRESSION_TYPE, `Produce ${version} has no zstd`);
+    refuseRequest(ERROR.UNSUPPORTED_COMPRESSION_TYPE, `Produce ${version} has no zstd`);
   }
   if (completeBatch(records, size) !== undefined) {
-    refuse(ERROR.INVALID_RECORD, "A produce request has one record batch for each partition");
+    refuseRequest(
+      ERROR.INVALID_RECORD,
+      "A produce request has one record batch for each partition",
+    );
   }
   return batch;
 }
@@ -130,7 +147,10 @@ function completeBatch(records: Buffer, position: number): number | undefined {
   const size = sizeAt(records, position);
   const magic = magicAt(records, position);
   if (size < MAGIC_END || magic < 0 || magic > MAGIC) {
-    refuse(ERROR.CORRUPT_MESSAGE, `A record batch cannot have ${size} bytes and magic ${magic}`);
+    refuseRequest(
+      ERROR.CORRUPT_MESSAGE,
+      `A record batch cannot have ${size} bytes and magic ${magic}`,
+    );
   }
   return size > rest ? undefined : size;
 }
@@ -151,7 +171,8 @@ function validateBytes(batch: Buffer, { baseOffset }: BatchHeader, maxBatchBytes
 function validateHeader(header: BatchHeader): void {
   const { count, lastOffsetDelta, producerId, baseSequence } = header;
   if (compressionOf(header) > LAST_COMPRESSION) {
-    refuse(ERROR.UNSUPPORTED_COMPRESSION_TYPE, `There is no codec ${compressionOf(header)}`);
+    // Not UNSUPPORTED_COMPRESSION_TYPE: nothing in Apache Kafka expects it.
+    refuse(ERROR.UNKNOWN_SERVER_ERROR, `There is no codec ${compressionOf(header)}`);
   }
   if (lastOffsetDelta < 0 || count <= 0 || lastOffsetDelta + 1 !== count) {
     refuse(
@@ -173,49 +194,54 @@ function validateHeader(header: BatchHeader): void {
   }
 }
 
+/** @returns The newest time of the records. */
 function validateRecords(batch: Buffer, header: BatchHeader, rules: ValidationRules): number {
-  if (!rules.logAppendTime && isLogAppendTime(header)) {
-    refuse(ERROR.INVALID_TIMESTAMP, "Only brokers write log append times");
-  }
   const latest = rules.logAppendTime ? Infinity : rules.now + rules.maxFutureMs;
-  if (compressionOf(header) !== 0 && !rules.compacted) {
-    if (header.maxTimestamp > latest) refuse(ERROR.INVALID_TIMESTAMP, tooNew(header.maxTimestamp));
+  if (compressionOf(header) !== 0 && !rules.compacted && header.maxTimestamp <= latest) {
     return header.maxTimestamp;
   }
   let maxTimestamp = NO_TIMESTAMP;
   let errorCode = ERROR.NONE;
   const errors: RecordError[] = [];
-  try {
-    visitRecords(recordBytes(batch, header), header.count, (place, batchIndex) => {
-      const timestamp = timestampOf(header, place.timestampDelta);
-      if (timestamp > maxTimestamp) maxTimestamp = timestamp;
-      const add = (code: number, batchIndexErrorMessage: string) => {
-        errorCode ||= code;
-        errors.push({ batchIndex, batchIndexErrorMessage });
-      };
-      if (rules.compacted && place.keyLength < 0) {
-        add(ERROR.INVALID_RECORD, "Records of a compacted topic need a key");
-      } else if (timestamp > latest) {
-        add(ERROR.INVALID_TIMESTAMP, tooNew(timestamp));
-      } else if (place.offsetDelta !== batchIndex) {
-        add(ERROR.INVALID_RECORD, `Its offset delta is ${place.offsetDelta}`);
-      }
-    });
-  } catch (error) {
-    refuse(ERROR.INVALID_RECORD, `The records cannot be read: ${(error as Error).message}`);
-  }
-  if (errors.length > 0) {
-    const listed = errors.slice(0, LISTED_ERRORS)
-      .map(({ batchIndex, batchIndexErrorMessage }) => `${batchIndex}: ${batchIndexErrorMessage}`);
-    refuse(
-      errorCode,
-      `${errors.length} of ${header.count} records are refused, among them ${listed.join(", ")}`,
-      errors,
-    );
-  }
-  return maxTimestamp;
+  visit(batch, header, (place, batchIndex) => {
+    const timestamp = timestampOf(header, place.timestampDelta);
+    if (timestamp > maxTimestamp) maxTimestamp = timestamp;
+    const add = (code: number, batchIndexErrorMessage: string) => {
+      errorCode = code;
+      errors.push({ batchIndex, batchIndexErrorMessage });
+    };
+    if (rules.compacted && place.keyLength < 0) {
+      add(ERROR.INVALID_RECORD, "Records of a compacted topic need a key");
+    } else if (timestamp > latest) {
+      add(ERROR.INVALID_TIMESTAMP, `Its time ${timestamp} is too far ahead of the broker's`);
+    } else if (place.offsetDelta !== batchIndex) {
+      add(ERROR.INVALID_RECORD, `Its offset delta is ${place.offsetDelta}`);
+    }
+  });
+  if (errors.length === 0) return maxTimestamp;
+  const listed = errors.slice(0, LISTED_ERRORS)
+    .map(({ batchIndex, batchIndexErrorMessage }) => `${batchIndex}: ${batchIndexErrorMessage}`);
+  refuse(
+    errorCode,
+    `${errors.length} of ${header.count} records are refused, among them ${listed.join(", ")}`,
+    errors,
+  );
 }
 
-function tooNew(timestamp: number): string {
-  return `Its time ${timestamp} is too far ahead of the broker's`;
+function visit(
+  batch: Buffer,
+  header: BatchHeader,
+  look: (place: RecordPlace, index: number) => void,
+): void {
+  let records: Buffer;
+  try {
+    records = recordBytes(batch, header);
+  } catch (error) {
+    refuse(ERROR.UNKNOWN_SERVER_ERROR, `Cannot decompress the batch: ${(error as Error).message}`);
+  }
+  try {
+    visitRecords(records, header.count, look);
+  } catch (error) {
+    refuse(ERROR.INVALID_RECORD, (error as Error).message);
+  }
 }
