@@ -168,19 +168,22 @@ export interface ResolvedKafkaOptions {
 // An hour: longer than any of these is a mistake in the unit.
 const HOUR_MS = 3_600_000;
 
-const pem: OptionSchema<string> = checked(
+/** The schema of a certificate or key. */
+export const pem: OptionSchema<string> = checked(
   (value) => typeof value === "string" && value.includes("-----BEGIN "),
   "PEM text (-----BEGIN …), not the name of a file",
 );
 
-const pemList: OptionSchema<readonly string[]> = v.lazy((value) =>
+/** The schema of one or more certificates. */
+export const pemList: OptionSchema<readonly string[]> = v.lazy((value) =>
   Array.isArray(value)
     ? v.pipe(v.array(pem), v.nonEmpty("PEM text, or a list of one or more"))
     : v.pipe(pem, v.transform((text) => [text]))
 );
 
 const text: OptionSchema<string> = nonBlankText(32_767);
-const yesOrNo: OptionSchema<boolean> = checked(
+/** The schema of a switch. */
+export const yesOrNo: OptionSchema<boolean> = checked(
   (value) => typeof value === "boolean",
   "true or false",
 );

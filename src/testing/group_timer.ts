@@ -1,0 +1,70 @@
+/** What has deadlines. */
+interface Expiring {
+  nextDeadline(): number | null;
+  expire(now: number): void;
+}
+
+/** Later than this, the thread was held up: a timer that is merely busy is not so late. */
+const LATE_MS = 50;
+/** How long heartbeats that came meanwhile get to be read. */
+const GRACE_MS = 100;
+/** The longest that a timer can be set for. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/**
+ * Rings at the deadlines of groups.
+ *
+ * The broker shares its thread with a program that may keep it busy, such as a test with a blocking
+ * handler. The heartbeats of that time then wait in the sockets, and a deadline that is over is no
+ * member's fault: they are read first.
+ */
+export class GroupTimer {
+  readonly #groups: Expiring;
+  readonly #now: () => number;
+  readonly #expired: () => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #at: number | null = null;
+
+  /**
+   * Makes a timer, which is not set yet.
+   *
+   * @param groups What has deadlines.
+   * @param now The time, in milliseconds.
+   * @param expired Called when deadlines have been dealt with.
+   */
+  constructor(groups: Expiring, now: () => number, expired: () => void) {
+    this.#groups = groups;
+    this.#now = now;
+    this.#expired = expired;
+  }
+
+  /** Sets the timer to the next deadline, which may have changed. */
+  set(): void {
+    const deadline = this.#groups.nextDeadline();
+    // What has been postponed by grace stays so.
+    if (this.#timer !== undefined && (deadline === this.#at)) return;
+    this.clear();
+    if (deadline !== null) this.#arm(deadline, deadline);
+  }
+
+  /** Stops it. */
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#at = null;
+  }
+
+  #arm(deadline: number, ringAt: number): void {
+    this.#at = deadline;
+    const ms = Math.min(Math.max(ringAt - this.#now(), 0), MAX_TIMER_MS);
+    this.#timer = setTimeout(() => {
+      const late = this.#now() - ringAt;
+      if (late < 0) return this.#arm(deadline, ringAt);
+      if (late > LATE_MS) return this.#arm(deadline, this.#now() + GRACE_MS);
+      this.#timer = undefined;
+      this.#at = null;
+      this.#groups.expire(this.#now());
+      this.#expired();
+    }, ms);
+  }
+}
