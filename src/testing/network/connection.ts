@@ -154,6 +154,11 @@ export class Connection<Session = unknown> implements Peer {
     this.#outbound.setPace(pace);
   }
 
+  /** Ends the connection when what has been written is sent. */
+  end(): void {
+    this.#outbound.end();
+  }
+
   /** Ends the connection at once; what is not sent yet is lost. */
   destroy(): void {
     this.#closeAll();

@@ -56,6 +56,11 @@ export class Lane {
     return !this.#paced && !this.#held && !this.#blocked && this.#pacer.empty && !this.#over;
   }
 
+  /** Whether its end was delivered, or it was discarded. */
+  get over(): boolean {
+    return this.#over;
+  }
+
   /** Bytes that wait. */
   get queuedBytes(): number {
     return this.#queued;
