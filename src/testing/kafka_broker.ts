@@ -410,7 +410,7 @@ export class KafkaBroker implements AsyncDisposable {
     holds: (group: GroupDescription | undefined) => boolean = (group) => group?.state === "Stable",
     options: WaitOptions = {},
   ): Promise<GroupDescription | undefined> {
-    const find = () => this.groups().find((group) => group.id === groupId);
+    const find = () => this.groups().find((group) => group.groupId === groupId);
     const [group] = await this.#when(
       () => {
         const group = find();
@@ -546,7 +546,7 @@ export class KafkaBroker implements AsyncDisposable {
   async takeDown(nodeId?: number): Promise<void> {
     const { cluster, groups } = this.#core;
     const ids = nodeId === undefined ? this.nodeIds : [this.#node(nodeId)];
-    const moved = groups.groups().map(({ id }) => id)
+    const moved = groups.groups().map(({ groupId }) => groupId)
       .filter((groupId) => ids.includes(cluster.coordinatorOf(groupId)));
     for (const id of ids) cluster.setUp(id, false);
     groups.unload(moved);

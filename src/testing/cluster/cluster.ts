@@ -1,5 +1,5 @@
 import { PartitionLog } from "../log/partition_log.ts";
-import { type ErrorName } from "../protocol/error_codes.ts";
+import type { ErrorName } from "../protocol/error_codes.ts";
 import { Partition } from "./partition.ts";
 import { TopicConfig, topicSettingFault } from "./topic_config.ts";
 import { collisionName, topicNameFault } from "./topic_names.ts";

@@ -66,7 +66,7 @@ export interface GroupCoordinatorOptions {
 
 /** A group, to be looked at. */
 export interface GroupDescription {
-  id: string;
+  groupId: string;
   state: GroupState;
   generationId: number;
   /** Such as "consumer"; "" if nobody has ever joined. */
@@ -422,7 +422,7 @@ export class GroupCoordinator {
   /** @returns All groups, to be looked at. */
   groups(): GroupDescription[] {
     return [...this.#groups.values()].map((group) => ({
-      id: group.id,
+      groupId: group.id,
       state: group.state,
       generationId: group.generationId,
       protocolType: group.protocolType ?? "",
