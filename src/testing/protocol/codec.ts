@@ -22,6 +22,31 @@ export interface Codec<Out, In = Out> {
   /** @throws {MalformedError} If the bytes are not of this type. */
   read(reader: Reader, wire: Wire): Out;
   write(writer: Writer, value: In, wire: Wire): void;
+  /** The type itself, for those who need to know it rather than to read or write it. */
+  readonly shape: Shape;
+}
+
+/** What a type is. */
+export interface Shape {
+  readonly type: Primitive | "string" | "bytes" | "pieces" | "array" | "struct";
+  /** The first version in which it may be null; undefined if it never may. */
+  readonly nullableSince?: number;
+  /** What an array is of. */
+  readonly items?: Shape;
+  /** What a structure is made of. */
+  readonly fields?: Readonly<Record<string, { readonly shape: Shape } & Partial<Presence>>>;
+}
+
+/** The types of one fixed size. */
+export type Primitive = "bool" | "int8" | "int16" | "int32" | "int64" | "uuid";
+
+/** In which versions a field is on the wire, and how. */
+export interface Presence {
+  readonly since: number;
+  readonly until: number;
+  readonly tag: number | undefined;
+  /** Its value where it is not on the wire. */
+  readonly absent: unknown;
 }
 
 /** What a codec reads. */
@@ -36,11 +61,7 @@ export class MalformedError extends Error {
 }
 
 /** A field that not every version has, or that is tagged. */
-export interface Field<Out, In = Out> extends Codec<Out, In> {
-  readonly since: number;
-  readonly until: number;
-  readonly tag: number | undefined;
-  /** Its value where it is not on the wire. */
+export interface Field<Out, In = Out> extends Codec<Out, In>, Presence {
   readonly absent: Out;
 }
 
@@ -62,6 +83,7 @@ export type StructInput<F extends Fields> =
   & { [K in OptionalKeys<F>]?: Input<F[K]> };
 
 function primitive<T>(
+  type: Primitive,
   size: number,
   read: (reader: Reader) => T,
   write: (writer: Writer, value: T) => void,
@@ -72,11 +94,13 @@ function primitive<T>(
       return read(reader);
     },
     write,
+    shape: { type },
   };
 }
 
 /** BOOLEAN */
 export const bool: Codec<boolean> = primitive(
+  "bool",
   1,
   // As Kafka does: all but 0 is true.
   (reader) => reader.readInt8() !== 0,
@@ -84,30 +108,35 @@ export const bool: Codec<boolean> = primitive(
 );
 /** INT8 */
 export const int8: Codec<number> = primitive(
+  "int8",
   1,
   (reader) => reader.readInt8(),
   (writer, value) => writer.appendInt8(value),
 );
 /** INT16 */
 export const int16: Codec<number> = primitive(
+  "int16",
   2,
   (reader) => reader.readInt16(),
   (writer, value) => writer.appendInt16(value),
 );
 /** INT32 */
 export const int32: Codec<number> = primitive(
+  "int32",
   4,
   (reader) => reader.readInt32(),
   (writer, value) => writer.appendInt32(value),
 );
 /** INT64, as a number: offsets, times and producer ids never reach 2^53 here. */
 export const int64: Codec<number> = primitive(
+  "int64",
   8,
   (reader) => Number(reader.readInt64()),
   (writer, value) => writer.appendInt64(BigInt(value)),
 );
 /** UUID, as lower-case text with hyphens. */
 export const uuid: Codec<string> = primitive(
+  "uuid",
   16,
   (reader) => reader.readUUID(),
   (writer, value) => writer.appendUUID(value),
@@ -117,6 +146,7 @@ export const uuid: Codec<string> = primitive(
 export const string: Codec<string> = {
   read: (reader, wire) => given(nullableString.read(reader, wire), "string"),
   write: (writer, value, wire) => void writer.appendString(value, wire.flexible),
+  shape: { type: "string" },
 };
 
 /** NULLABLE_STRING, or COMPACT_NULLABLE_STRING. */
@@ -129,12 +159,14 @@ export const nullableString: Codec<string | null> = {
     return reader.buffer.toString("utf-8", start, start + length);
   },
   write: (writer, value, { flexible }) => void writer.appendString(value, flexible),
+  shape: { type: "string", nullableSince: 0 },
 };
 
 /** BYTES, or COMPACT_BYTES: a view of the request, not a copy. */
 export const bytes: Codec<Buffer> = {
   read: (reader, wire) => given(nullableBytes.read(reader, wire), "bytes"),
   write: (writer, value, { flexible }) => void writer.appendBytes(value, flexible),
+  shape: { type: "bytes" },
 };
 
 /** NULLABLE_BYTES, COMPACT_NULLABLE_BYTES, and RECORDS: a view of the request, not a copy. */
@@ -147,6 +179,7 @@ export const nullableBytes: Codec<Buffer | null> = {
     return reader.buffer.slice(start, start + length);
   },
   write: (writer, value, { flexible }) => void writer.appendBytes(value, flexible),
+  shape: { type: "bytes", nullableSince: 0 },
 };
 
 /**
@@ -165,6 +198,7 @@ export const pieces: Codec<readonly Buffer[] | null> = {
     // Empty ones are left out: they break the library's reading by position.
     for (const piece of value) if (piece.length > 0) writer.append(piece);
   },
+  shape: { type: "pieces", nullableSince: 0 },
 };
 
 /** ARRAY, or COMPACT_ARRAY. */
@@ -173,6 +207,7 @@ export function array<Out, In>(of: Codec<Out, In>): Codec<Out[], readonly In[]> 
   return {
     read: (reader, wire) => given(nullable.read(reader, wire), "array"),
     write: nullable.write,
+    shape: { type: "array", items: of.shape },
   };
 }
 
@@ -193,6 +228,7 @@ export function nullableArray<Out, In>(
       else writer.appendInt32(value === null ? -1 : value.length);
       for (const item of value ?? []) of.write(writer, item, wire);
     },
+    shape: { type: "array", nullableSince: 0, items: of.shape },
   };
 }
 
@@ -216,6 +252,7 @@ export function nullableSince<T, In>(
     write(writer, value, wire) {
       codec.write(writer, value === null && wire.version < since ? instead : value, wire);
     },
+    shape: { ...codec.shape, nullableSince: since },
   };
 }
 
@@ -226,6 +263,7 @@ export function orNull<Out, In>(codec: Codec<Out, In>): Codec<Out | null, In | n
     write(writer, value, wire) {
       if (value !== null) codec.write(writer, value, wire);
     },
+    shape: { ...codec.shape, nullableSince: 0 },
   };
 }
 
@@ -248,7 +286,7 @@ export function field<Out, In>(
 ): Field<Out, In> {
   // Every message without the field has this one array.
   if (Array.isArray(absent)) Object.freeze(absent);
-  return { read: codec.read, write: codec.write, since, until, tag, absent };
+  return { read: codec.read, write: codec.write, shape: codec.shape, since, until, tag, absent };
 }
 
 /** A structure: its fields in this order, then the tagged ones where the version is flexible. */
@@ -256,11 +294,9 @@ export function struct<F extends Fields>(
   fields: F,
 ): Codec<StructOutput<F>, StructInput<F>> {
   type AnyField = Codec<unknown> & Partial<Field<unknown>>;
-  const all = Object.entries(fields as unknown as Record<string, AnyField>);
-  const inVersion = ({ since = 0, until = Infinity }: AnyField, version: number) =>
-    version >= since && version <= until;
-  const plain = all.filter(([, { tag }]) => tag === undefined);
-  const tagged = all.filter(([, { tag }]) => tag !== undefined)
+  const all = fields as unknown as Record<string, AnyField>;
+  const plain = Object.entries(all).filter(([, { tag }]) => tag === undefined);
+  const tagged = Object.entries(all).filter(([, { tag }]) => tag !== undefined)
     .sort(([, a], [, b]) => a.tag! - b.tag!);
   return {
     read(reader, wire) {
@@ -298,7 +334,21 @@ export function struct<F extends Fields>(
         writer.appendUnsignedVarInt(codec.tag!).appendUnsignedVarInt(body.length).appendFrom(body);
       }
     },
+    shape: { type: "struct", fields: all },
   };
+}
+
+/**
+ * Tells whether a version has a field.
+ *
+ * @param field What it says of itself; a field that says nothing is in all versions.
+ * @param version The version asked for.
+ */
+export function inVersion(
+  { since = 0, until = Infinity }: Partial<Presence>,
+  version: number,
+): boolean {
+  return version >= since && version <= until;
 }
 
 function isAbsent(value: unknown, absent: unknown): boolean {
