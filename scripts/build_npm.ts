@@ -16,6 +16,22 @@ const NAME = "kafka-threads";
 /** The oldest Node that the package runs on. */
 const OLDEST_NODE = 20;
 
+/** Its entries, by what they are imported as. */
+const ENTRIES = {
+  ".": "mod",
+  "./testing": "src/testing/mod",
+  "./cli": "src/cli/mod",
+  "./workers/poller": "workers/poller",
+} as const;
+
+/** The command, which Node 20 does not run by `import.meta.main`. */
+const COMMAND = `#!/usr/bin/env node
+import process from "node:process";
+import { main } from "../src/cli/mod.js";
+
+process.exit(await main(process.argv.slice(2)));
+`;
+
 /** What Node 20 does not have, and by which function of the package's own it is replaced. */
 const PONYFILLS: Record<string, string> = {
   "Promise.withResolvers": "withResolvers",
@@ -56,6 +72,8 @@ export async function buildNpm(target: string): Promise<void> {
   for (const file of await readdir(target, { recursive: true })) {
     if (file.endsWith(".js")) await usePonyfills(target, file);
   }
+  await mkdir(join(target, "bin"));
+  await writeFile(join(target, "bin", `${NAME}.js`), COMMAND, { mode: 0o755 });
   await writeManifest(target);
   for (const file of ["README.md", "LICENSE", "CHANGELOG.md"]) {
     await cp(join(ROOT, file), join(target, file)).catch((error) => {
@@ -71,10 +89,10 @@ async function compile(target: string): Promise<void> {
       process.execPath,
       ...("Deno" in globalThis ? ["run", "--allow-all"] : []),
       compiler,
-      "mod.ts",
-      "workers/poller.ts",
+      ...Object.values(ENTRIES).map((path) => `${path}.ts`),
       // Reached only by an address that is put together at run time.
       "src/poller/main.ts",
+      "src/cli/demo/world.ts",
       `--outDir ${target}`,
       `--rootDir .`,
       "--declaration",
@@ -123,7 +141,8 @@ async function writeManifest(target: string): Promise<void> {
     license,
     type: "module",
     sideEffects: ["./workers/*.js"],
-    exports: { ".": entry("mod"), "./workers/poller": entry("workers/poller") },
+    exports: Object.fromEntries(Object.entries(ENTRIES).map(([name, path]) => [name, entry(path)])),
+    bin: { [NAME]: `bin/${NAME}.js` },
     engines: { node: `>=${OLDEST_NODE}` },
     dependencies,
   };

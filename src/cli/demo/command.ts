@@ -1,0 +1,22 @@
+import process from "node:process";
+import { Command } from "commander";
+import { runDemo } from "./demo.ts";
+
+/**
+ * Makes `kafka-threads demo`.
+ *
+ * @param ended Is told the exit code.
+ * @returns The command.
+ */
+export function demoCommand(ended: (code: number) => void): Command {
+  return new Command("demo")
+    .description("A quarter of a minute of a shop's orders, and a thread that is blocked meanwhile")
+    .option(
+      "--bootstrap <host:port,…>",
+      "a Kafka to use instead of a broker in this process (default: $KAFKA_BOOTSTRAP_SERVERS)",
+    )
+    .action(async ({ bootstrap }: { bootstrap?: string }) => {
+      const given = bootstrap ?? process.env["KAFKA_BOOTSTRAP_SERVERS"];
+      ended(await runDemo(given || null));
+    });
+}

@@ -1,0 +1,47 @@
+/**
+ * The command `kafka-threads`.
+ *
+ * ```sh
+ * deno run -A jsr:@kafka-threads/kafka-threads/cli broker --port 9092 --topic orders:3
+ * npx kafka-threads broker --port 9092 --topic orders:3
+ * ```
+ *
+ * Importing this module does nothing; it runs the command when it is the program itself.
+ *
+ * @module
+ */
+import process from "node:process";
+import { Command, CommanderError } from "commander";
+import { brokerCommand } from "./broker.ts";
+import { demoCommand } from "./demo/command.ts";
+import { EXIT } from "./exit.ts";
+
+/**
+ * Runs the command.
+ *
+ * @param args Its arguments, without the program's name.
+ * @returns The exit code: 0 after a clean end, 1 after a failure, 2 if the arguments are wrong. It is
+ * the caller who exits.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  let code: number = EXIT.DONE;
+  const ended = (of: number) => void (code = of);
+  const program = new Command("kafka-threads")
+    .description("Kafka consumers that never stall, and a Kafka broker for development and tests")
+    .exitOverride()
+    .showHelpAfterError("(--help tells more)")
+    .addCommand(brokerCommand(ended))
+    .addCommand(demoCommand(ended));
+  // Subcommands that are made elsewhere do not inherit these.
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  try {
+    await program.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Commander has printed what is wrong, or the help that was asked for.
+    return error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE;
+  }
+  return code;
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));
