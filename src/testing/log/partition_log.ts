@@ -8,14 +8,7 @@ import { ERROR } from "../protocol/error_codes.ts";
 import { compactBatches } from "./compact.ts";
 import { type EpochEnd, LeaderEpochs } from "./leader_epochs.ts";
 import { ProducerStates } from "./producer_state.ts";
-import {
-  type BatchHeader,
-  isLogAppendTime,
-  NO_TIMESTAMP,
-  place,
-  readHeader,
-  setTime,
-} from "./record_batch.ts";
+import { type BatchHeader, isLogAppendTime, place, readHeader, setTime } from "./record_batch.ts";
 import { decodeRecords, type LogRecord } from "./records.ts";
 import { type BatchRefusal, type RecordError, validateBatch } from "./validate_batch.ts";
 
@@ -292,7 +285,10 @@ export class PartitionLog {
   offsetForTimestamp(timestamp: number): TimestampedOffset | null {
     for (const batch of this.#batches) {
       if (batch.maxTimestamp < timestamp) continue;
-      const found = this.#recordOf(batch, (record) => record.timestamp >= timestamp);
+      const found = this.#recordOf(
+        batch,
+        (records) => records.find((record) => record.timestamp >= timestamp),
+      );
       if (found !== null) return found;
     }
     return null;
@@ -300,36 +296,32 @@ export class PartitionLog {
 
   /** The first of the records that have the newest time; null if there are no records. */
   maxTimestamp(): TimestampedOffset | null {
-    let newest = NO_TIMESTAMP;
-    let found: TimestampedOffset | null = null;
+    let newest: TimestampedOffset | null = null;
     for (const batch of this.#batches) {
-      if (batch.maxTimestamp <= newest) continue;
-      const record = this.#recordOf(batch, ({ timestamp }) => timestamp === batch.maxTimestamp);
-      if (record === null) continue;
-      found = record;
-      newest = record.timestamp;
+      if (newest !== null && batch.maxTimestamp <= newest.timestamp) continue;
+      const found = this.#recordOf(batch, newestOf);
+      // Its newest record may be one that was deleted.
+      if (found !== null && found.timestamp > (newest?.timestamp ?? -Infinity)) newest = found;
     }
-    return found;
+    return newest;
   }
 
   #recordOf(
     { bytes, baseOffset, maxTimestamp }: Stored,
-    matches: (record: LogRecord) => boolean,
+    pick: (records: LogRecord[]) => LogRecord | undefined,
   ): TimestampedOffset | null {
-    const { leaderEpoch, ...header } = readHeader(bytes);
+    const header = readHeader(bytes);
+    const { leaderEpoch } = header;
     try {
-      const found = decodeRecords(bytes, { leaderEpoch, ...header })
-        .find((record) => record.offset >= this.#startOffset && matches(record));
-      return found === undefined
-        ? null
-        : { offset: found.offset, timestamp: found.timestamp, leaderEpoch };
+      const found = pick(
+        decodeRecords(bytes, header).filter((record) => record.offset >= this.#startOffset),
+      );
+      if (found === undefined) return null;
+      return { offset: found.offset, timestamp: found.timestamp, leaderEpoch };
     } catch {
       // What was compressed badly was stored unseen: its header is all that is known.
-      return {
-        offset: Math.max(baseOffset, this.#startOffset),
-        timestamp: maxTimestamp,
-        leaderEpoch,
-      };
+      const offset = Math.max(baseOffset, this.#startOffset);
+      return { offset, timestamp: maxTimestamp, leaderEpoch };
     }
   }
 
@@ -434,4 +426,9 @@ export class PartitionLog {
     this.#producers.clear();
     for (const { bytes } of this.#batches) this.#producers.record(readHeader(bytes));
   }
+}
+
+function newestOf(records: LogRecord[]): LogRecord | undefined {
+  const newest = records.reduce((max, { timestamp }) => Math.max(max, timestamp), -Infinity);
+  return records.find(({ timestamp }) => timestamp === newest);
 }
