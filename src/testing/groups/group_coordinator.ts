@@ -33,8 +33,6 @@ export type { JoinContext } from "./group.ts";
 export type { GroupChange, GroupState } from "./group_change.ts";
 export type { CommittedOffset } from "./group_offsets.ts";
 
-/** The first version whose protocol name can be null in a JoinGroup response. */
-const FIRST_WITH_NULL_PROTOCOL = 7;
 /** The first version of OffsetCommit that tells a missing group from a stale generation (KIP-848). */
 const FIRST_COMMIT_WITH_GROUP_ID_NOT_FOUND = 9;
 /** The first version of DescribeGroups that tells a missing group from a dead one (KIP-1043). */
@@ -127,12 +125,8 @@ export class GroupCoordinator {
     const { groupId, memberId, sessionTimeoutMs } = request;
     const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#options;
     this.#run(() => {
-      const later = (response: JoinGroupResponse) => {
-        if (response.protocolName === null && context.version < FIRST_WITH_NULL_PROTOCOL) {
-          response = { ...response, protocolName: "" };
-        }
-        this.#outgoing.push(() => reply(response));
-      };
+      const later = (response: JoinGroupResponse) =>
+        void this.#outgoing.push(() => reply(response));
       if (groupId === "") return later(joinFailure(ERROR.INVALID_GROUP_ID, memberId));
       if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
         return later(joinFailure(ERROR.INVALID_SESSION_TIMEOUT, memberId));

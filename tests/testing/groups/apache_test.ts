@@ -1,0 +1,57 @@
+/** The same requests to Apache Kafka and to our broker: the same answers. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "#std/testing/bdd";
+import { KafkaBroker } from "../../../src/testing/kafka_broker.ts";
+import { createTopic, deleteTopics, sharedKafka, uniqueName } from "../../support/kafka/mod.ts";
+import { needsKafka } from "../../support/kafka_skip.ts";
+import { SCENARIOS } from "./apache_scenarios.ts";
+import { Stage } from "./stage.ts";
+
+const slow = { timeout: 60_000 };
+const topic = uniqueName("groups");
+
+describe("Groups beside Apache Kafka", needsKafka, () => {
+  let ours: KafkaBroker;
+  let theirs: { bootstrapServers: string };
+  const runs = new Map<string, Promise<[string[], string[]]>>();
+
+  before(async () => {
+    theirs = await sharedKafka();
+    await createTopic(theirs.bootstrapServers, topic, { partitions: 3 });
+    // The tests' Kafka takes sessions that are as short.
+    ours = await KafkaBroker.start({
+      topics: { [topic]: 3 },
+      minSessionTimeoutMs: 500,
+      logLevel: "error",
+    });
+    // All at once, because some have to wait for a session to end.
+    for (const [name, scenario] of Object.entries(SCENARIOS)) {
+      const groupId = uniqueName("group");
+      const play = async ({ bootstrapServers }: { bootstrapServers: string }) => {
+        const stage = new Stage(bootstrapServers, groupId, topic);
+        try {
+          await scenario(stage);
+          return await stage.answers();
+        } finally {
+          await stage.close();
+        }
+      };
+      const run = Promise.all([play(ours), play(theirs)]);
+      run.catch(() => {});
+      runs.set(name, run);
+    }
+  }, slow);
+  after(async () => {
+    await Promise.allSettled(runs.values());
+    await ours.stop();
+    await deleteTopics(theirs.bootstrapServers, topic);
+  }, slow);
+
+  for (const name of Object.keys(SCENARIOS)) {
+    it(`answers alike: ${name}`, slow, async () => {
+      const [ours, theirs] = await runs.get(name)!;
+      assert.deepEqual(ours, theirs);
+    });
+  }
+});
