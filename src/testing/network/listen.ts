@@ -37,6 +37,7 @@ function describe(error: Error & { code?: string }): string {
     case "EACCES":
       return "this user may not use the port";
     case "EADDRNOTAVAIL":
+    case "EINVAL": // Deno 2.9 says so of an address that is not this machine's.
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return "this machine has no such name or address";
