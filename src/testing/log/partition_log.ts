@@ -90,9 +90,13 @@ export interface DeleteRecordsResult {
 
 /** What a compaction did. */
 export interface CompactionResult {
+  /** Records that are still there. */
   readonly keptRecords: number;
+  /** Records that are gone. */
   readonly droppedRecords: number;
+  /** Batches that are still there, some of them empty. */
   readonly keptBatches: number;
+  /** Batches that are gone. */
   readonly droppedBatches: number;
   /** The bytes that are gone. */
   readonly freedBytes: number;
@@ -300,7 +304,7 @@ export class PartitionLog {
     for (const batch of this.#batches) {
       if (newest !== null && batch.maxTimestamp <= newest.timestamp) continue;
       const found = this.#recordOf(batch, newestOf);
-      // Its newest record may be one that was deleted.
+      // What is compressed may claim a time that none of its records has.
       if (found !== null && found.timestamp > (newest?.timestamp ?? -Infinity)) newest = found;
     }
     return newest;

@@ -13,17 +13,23 @@ import {
 
 /** A header of a record. */
 export interface LogRecordHeader {
+  /** Its name. */
   readonly key: string;
+  /** What it says, or null. */
   readonly value: Buffer | null;
 }
 
 /** A record as it stands in a log. */
 export interface LogRecord {
+  /** Its place in the partition. */
   readonly offset: number;
   /** Milliseconds since 1970; -1 for none. */
   readonly timestamp: number;
+  /** Its key, or null. */
   readonly key: Buffer | null;
+  /** Its value, or null. */
   readonly value: Buffer | null;
+  /** Its headers, in order; a name may occur twice. */
   readonly headers: LogRecordHeader[];
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "#std/testing/bdd";
 import { PartitionLog } from "../../../src/testing/log/partition_log.ts";
+import { isIntact } from "../../../src/testing/log/record_batch.ts";
 import { ERROR } from "../../../src/testing/protocol/error_codes.ts";
 import { batchOf, forge, NOW } from "./batches.ts";
 import { SCENARIOS, TOPICS } from "./scenarios.ts";
@@ -75,6 +76,18 @@ describe("PartitionLog.append()", () => {
       assert.equal(piece.readInt32BE(12), 0x01020304);
     });
     assert.deepEqual(pieces.map((piece) => Number(piece.readBigInt64BE(0))), [0, 2]);
+  });
+
+  it("corrects the newest time, where it looks at the records", () => {
+    const log = new PartitionLog();
+    const lie = forge(batchOf([{ timestamp: 5 }, { timestamp: 9 }, { timestamp: 7 }]), (batch) => {
+      batch.writeBigInt64BE(8n, 35);
+    });
+    log.append(lie, { leaderEpoch: 0, now: NOW });
+    const [batch] = log.read(0, Infinity, { atLeastOne: true }).pieces;
+    assert.equal(batch!.readBigInt64BE(35), 9n);
+    assert.ok(isIntact(batch!));
+    assert.equal(log.offsetForTimestamp(9)!.offset, 1);
   });
 
   it("copies: the frame may be used again", () => {

@@ -51,6 +51,7 @@ class Model {
   }
 }
 
+const percent = fc.integer({ min: 0, max: 100 });
 const small = fc.constantFrom("a", "b", "c", "d", "e");
 const timestamp = fc.integer({ min: NOW - 40, max: NOW });
 const appended = fc.array(
@@ -72,7 +73,7 @@ const step = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.tuple(fc.constant("deleteBelow" as const), fc.double({ min: 0, max: 1 })),
+    arbitrary: fc.tuple(fc.constant("deleteBelow" as const), percent),
   },
   {
     weight: 2,
@@ -80,7 +81,7 @@ const step = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.tuple(fc.constant("truncate" as const), fc.double({ min: 0, max: 1 })),
+    arbitrary: fc.tuple(fc.constant("truncate" as const), percent),
   },
 );
 
@@ -154,7 +155,7 @@ describe("PartitionLog", () => {
             assert.equal(result.baseOffset, model.end);
             model.append(records);
           } else if (step[0] === "deleteBelow") {
-            const offset = Math.round(step[1] * model.end);
+            const offset = Math.round(step[1] * model.end / 100);
             const result = log.deleteRecords(offset);
             model.deleteBelow(offset);
             assert.deepEqual(result, { errorCode: ERROR.NONE, lowWatermark: model.start });
@@ -172,7 +173,7 @@ describe("PartitionLog", () => {
             // A second time there is nothing left to do.
             assert.equal(log.compact({ deleteTombstonesBefore: step[1] }).droppedRecords, 0);
           } else {
-            const offset = Math.round(step[1] * model.end);
+            const offset = Math.round(step[1] * model.end / 100);
             log.truncate(offset);
             model.truncate(offset);
           }
@@ -204,6 +205,39 @@ describe("PartitionLog", () => {
       ),
       { seed: 6, numRuns: 100 },
     );
+  });
+
+  it("reads what fits exactly", () => {
+    const log = new PartitionLog();
+    for (const value of ["x", "y", "z"]) {
+      log.append(batchOf([{ value }]), { leaderEpoch: 0, now: NOW });
+    }
+    const two = log.sizeBytes * 2 / 3;
+    assert.equal(readAll(log, 0, two).bytes, two);
+    assert.equal(readAll(log, 0, two - 1).bytes, two / 2);
+  });
+
+  it("has the newest of the times that are left in a batch", () => {
+    const log = new PartitionLog();
+    const append = (...times: number[]) =>
+      log.append(batchOf(times.map((timestamp) => ({ timestamp }))), {
+        leaderEpoch: 4,
+        now: NOW,
+      });
+    append(9, 3, 4);
+    append(8, 2);
+    append(1, 5);
+    const newest = () => log.maxTimestamp()!;
+    assert.deepEqual([newest().offset, newest().timestamp], [0, 9]);
+    log.deleteRecords(1);
+    assert.deepEqual([newest().offset, newest().timestamp], [3, 8]);
+    log.deleteRecords(4);
+    assert.deepEqual([newest().offset, newest().timestamp], [6, 5]);
+    const lie = forge(batchOf([{ timestamp: 3 }], { compression: "gzip" }), (batch) => {
+      batch.writeBigInt64BE(9n, 35);
+    });
+    log.append(lie, { leaderEpoch: 4, now: NOW });
+    assert.deepEqual([newest().offset, newest().timestamp], [6, 5]);
   });
 
   it("is empty at its end, and at its beginning while it is empty", () => {
