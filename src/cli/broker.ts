@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { KafkaThreadsError } from "../errors.ts";
-import { KafkaBroker } from "../testing/kafka_broker.ts";
+import type { KafkaBroker } from "../testing/kafka_broker.ts";
 import { topicSize, wholeNumber } from "./arguments.ts";
 import { EXIT } from "./exit.ts";
 import { listenToSignals } from "./signals.ts";
@@ -51,6 +51,8 @@ export function brokerCommand(ended: (code: number) => void): Command {
 
 async function runBroker(given: BrokerArguments): Promise<number> {
   using signals = listenToSignals();
+  // Only here: whoever asks for help need not wait for it.
+  const { KafkaBroker } = await import("../testing/kafka_broker.ts");
   let broker: KafkaBroker;
   try {
     broker = await KafkaBroker.start({

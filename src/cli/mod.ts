@@ -16,19 +16,32 @@ import { brokerCommand } from "./broker.ts";
 import { demoCommand } from "./demo/command.ts";
 import { EXIT } from "./exit.ts";
 
+/** Where the command says what is wrong, and prints its help. */
+export interface CommandOutput {
+  /** Takes text for standard output. */
+  writeOut(text: string): void;
+  /** Takes text for standard error. */
+  writeErr(text: string): void;
+}
+
 /**
  * Runs the command.
  *
  * @param args Its arguments, without the program's name.
+ * @param output Where it says what is wrong and prints its help; default: the process's own streams.
  * @returns The exit code: 0 after a clean end, 1 after a failure, 2 if the arguments are wrong. It is
  * the caller who exits.
  */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(
+  args: readonly string[],
+  output: Partial<CommandOutput> = {},
+): Promise<number> {
   let code: number = EXIT.DONE;
   const ended = (of: number) => void (code = of);
   const program = new Command("kafka-threads")
     .description("Kafka consumers that never stall, and a Kafka broker for development and tests")
     .exitOverride()
+    .configureOutput(output)
     .showHelpAfterError("(--help tells more)")
     .addCommand(brokerCommand(ended))
     .addCommand(demoCommand(ended));

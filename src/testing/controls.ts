@@ -1,13 +1,15 @@
 import { BrokerError } from "./errors.ts";
 import { ERROR, errorCodeOf } from "./protocol/error_codes.ts";
 import type { ApiName } from "./protocol/registry.ts";
-import { type WaitOptions, Watcher } from "./watcher.ts";
+import type { WaitOptions, Watcher } from "./watcher.ts";
 
 /** A request, as a control sees it. */
 export interface ControlledRequest {
   /** The API's name in the protocol guide, such as "JoinGroup". */
   readonly api: ApiName;
+  /** Its key on the wire, such as 11. */
   readonly apiKey: number;
+  /** The version of the message. */
   readonly apiVersion: number;
   /** The node that was asked. */
   readonly nodeId: number;
@@ -19,11 +21,15 @@ export interface ControlledRequest {
 
 /** What happens to a request. Exactly one of the properties but `delayMs`, which goes with any. */
 export interface ControlAction {
-  /** Waits this long first, in milliseconds; what else there is to do is done then. */
+  /**
+   * Waits this long first, in milliseconds; what else there is to do is done then, unless the client
+   * has gone.
+   */
   delayMs?: number;
   /**
    * The message to answer with, with the protocol guide's names in camel case, instead of handling
-   * the request; null: there is no answer, and the connection goes on.
+   * the request; null: there is no answer, and the connection goes on. Fields that the version of the
+   * request does not have are left out, so that one answer does for several versions.
    */
   answer?: Record<string, unknown> | null;
   /** An error, by name or number, wherever the response can carry one, instead of handling it. */
@@ -37,14 +43,20 @@ export interface ControlAction {
   drop?: "request" | "response";
 }
 
-/** Decides what happens to a request; undefined: it is handled as ever. */
+/**
+ * Decides what happens to a request, at once or later; undefined: it is handled as ever. Of a
+ * connection nothing more is read until it is decided.
+ */
 export type Decide = (
   request: ControlledRequest,
 ) => ControlAction | undefined | void | Promise<ControlAction | undefined | void>;
 
 /** Which requests a control is for, and for how long. */
 export interface ControlOptions {
-  /** Ends by itself after this many requests that it did something to. Default: it stays. */
+  /**
+   * Ends by itself after this many requests that it did something to; one that it still decides about
+   * counts meanwhile. Default: it stays.
+   */
   times?: number;
   /** Only requests to this node. Default: to all. */
   nodeId?: number;
@@ -63,7 +75,7 @@ export interface Control extends Disposable {
    *
    * @param count How many; default 1.
    * @param options For how long.
-   * @returns The last of them.
+   * @returns The last of them; beyond the thousandth, the latest.
    */
   whenHit(count?: number, options?: WaitOptions): Promise<ControlledRequest>;
 }
@@ -79,9 +91,22 @@ interface ActiveControl extends Control {
   decide(request: ControlledRequest): Promise<ControlAction | undefined>;
 }
 
+/** More are only counted: a control may stay for as long as the broker, and requests may be large. */
+const REMEMBERED_HITS = 1_000;
+
 /** All controls of a broker; the newest is asked first. */
 export class Controls {
   readonly #active = new Set<ActiveControl>();
+  readonly #watcher: Watcher;
+
+  /**
+   * Makes a broker's controls, of which there are none yet.
+   *
+   * @param watcher Wakes those who wait for a control to hit.
+   */
+  constructor(watcher: Watcher) {
+    this.#watcher = watcher;
+  }
 
   /** Whether any control may be for a request; where not, its message need not be shown to any. */
   some(request: Matchable): boolean {
@@ -113,20 +138,28 @@ export class Controls {
    * @param decide What it does.
    * @param options For which requests, and how long.
    * @returns The control.
+   * @throws {BrokerError} With code `INVALID_CONTROL`.
    */
   add(apiKey: number | null, decide: Decide, { times, nodeId }: ControlOptions): Control {
+    if (typeof decide !== "function") {
+      throw new BrokerError(
+        "INVALID_CONTROL",
+        `Cannot take ${decide === null ? "null" : typeof decide} as a control: it is a function`,
+      );
+    }
     if (times !== undefined && (!Number.isSafeInteger(times) || times < 1)) {
       throw new BrokerError(
         "INVALID_CONTROL",
         `Cannot take ${times} as "times": it is an integer from 1`,
       );
     }
-    const watcher = new Watcher();
+    const watcher = this.#watcher;
     let hits = 0;
     let seen = 0;
     // Requests that are being decided: of a control for one request only one is, at a time.
     let pending = 0;
     const hit: ControlledRequest[] = [];
+    let lastHit: ControlledRequest | undefined;
     const remove = () => void this.#active.delete(control);
     const control: ActiveControl = {
       get hits() {
@@ -150,7 +183,8 @@ export class Controls {
         }
         if (action === undefined) return undefined;
         hits++;
-        hit.push(request);
+        lastHit = request;
+        if (hits <= REMEMBERED_HITS) hit.push(request);
         if (hits === times) remove();
         watcher.changed();
         return action;
@@ -158,7 +192,7 @@ export class Controls {
       remove,
       whenHit: (count = 1, options = {}) =>
         watcher.when(
-          () => hit[count - 1],
+          () => hits < count ? undefined : hit[count - 1] ?? lastHit,
           () => `request ${count} of a control, which has had ${hits}`,
           options,
         ),
@@ -193,10 +227,13 @@ function checkedAction(
   );
   if (unknown.length > 0) return refuse(`"${unknown[0]}" is none of delayMs, ${KINDS.join(", ")}`);
   if (kinds.length > 1) return refuse(`only one of ${kinds.join(" and ")} is allowed`);
-  const { delayMs, error, drop, hang } = action;
+  const { delayMs, answer, error, drop, hang } = action;
   if (kinds.length === 0 && delayMs === undefined) return undefined;
   if (delayMs !== undefined && !(delayMs >= 0 && delayMs <= 2_147_483_647)) {
     return refuse(`delayMs is ${delayMs}, where 0 to 2147483647 is allowed`);
+  }
+  if (answer !== undefined && (typeof answer !== "object" || Array.isArray(answer))) {
+    return refuse(`answer is ${Array.isArray(answer) ? "a list" : typeof answer}, not a message`);
   }
   if (drop !== undefined && drop !== "request" && drop !== "response") {
     return refuse(`drop is "${drop}", where "request" or "response" is allowed`);

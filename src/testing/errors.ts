@@ -17,7 +17,9 @@ export type BrokerErrorCode =
 
 /** What `KafkaBroker` and `FaultProxy` throw and reject with. */
 export class BrokerError extends KafkaThreadsError {
+  /** "BrokerError" */
   override readonly name = "BrokerError";
+  /** What it is about. */
   declare readonly code: BrokerErrorCode;
 
   /**

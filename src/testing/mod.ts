@@ -23,7 +23,8 @@ export type {
 } from "./controls.ts";
 export { BrokerError, type BrokerErrorCode } from "./errors.ts";
 export * from "./fault_proxy.ts";
-export type { GroupDescription } from "./groups/group_coordinator.ts";
+export type { GroupDescription, GroupMemberDescription } from "./groups/group_coordinator.ts";
+export type { GroupState } from "./groups/group_change.ts";
 export {
   type BrokerConnection,
   type BrokerMessage,
@@ -34,6 +35,7 @@ export {
 } from "./kafka_broker.ts";
 export type { Compression } from "./log/compression.ts";
 export type { CompactionResult } from "./log/partition_log.ts";
+export type { NewRecord } from "./log/encode_batch.ts";
 export type { LogRecord, LogRecordHeader } from "./log/records.ts";
 export type { ApiName } from "./protocol/registry.ts";
 export type { WaitOptions } from "./watcher.ts";

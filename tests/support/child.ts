@@ -87,7 +87,10 @@ export function runChild(
       }
     },
     send: (line) => void child.stdin.write(`${line}\n`),
-    kill: (signal) => void child.kill(signal),
+    // On Deno, kill() of the child itself would have it end "by that signal", however it ends.
+    kill: (signal) => {
+      if (!over) process.kill(child.pid!, signal);
+    },
     ended,
     async [Symbol.asyncDispose]() {
       if (!over) child.kill("SIGKILL");
@@ -96,7 +99,8 @@ export function runChild(
   };
 }
 
-function runtimeArgs(): string[] {
+/** What comes between the name of this runtime and the file it is to run. */
+export function runtimeArgs(): string[] {
   if ("Deno" in globalThis) return ["run", "--quiet", "--allow-all"];
   return "Bun" in globalThis ? ["run"] : [];
 }

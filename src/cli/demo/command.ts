@@ -1,6 +1,5 @@
 import process from "node:process";
 import { Command } from "commander";
-import { runDemo } from "./demo.ts";
 
 /**
  * Makes `kafka-threads demo`.
@@ -16,6 +15,8 @@ export function demoCommand(ended: (code: number) => void): Command {
       "a Kafka to use instead of a broker in this process (default: $KAFKA_BOOTSTRAP_SERVERS)",
     )
     .action(async ({ bootstrap }: { bootstrap?: string }) => {
+      // Only here: whoever asks for help need not wait for it.
+      const { runDemo } = await import("./demo.ts");
       const given = bootstrap ?? process.env["KAFKA_BOOTSTRAP_SERVERS"];
       ended(await runDemo(given || null));
     });

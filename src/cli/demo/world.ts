@@ -43,6 +43,8 @@ class World {
       clientId: "kafka-threads-demo",
       brokers: bootstrapServers.split(","),
       logLevel: logLevel.NOTHING,
+      // About two seconds, for a Kafka that is not there.
+      retry: { retries: 3 },
     });
     this.#admin = client.admin();
     await this.#admin.connect();

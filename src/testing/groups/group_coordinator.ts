@@ -64,8 +64,11 @@ export interface GroupCoordinatorOptions {
 
 /** A group, to be looked at. */
 export interface GroupDescription {
+  /** Its name. */
   groupId: string;
+  /** Where it is in its life. */
   state: GroupState;
+  /** How often its members have got partitions anew. */
   generationId: number;
   /** Such as "consumer"; "" if nobody has ever joined. */
   protocolType: string;
@@ -73,15 +76,21 @@ export interface GroupDescription {
   protocol: string;
   /** The leader's member id, or null. */
   leader: string | null;
+  /** Its members. */
   members: GroupMemberDescription[];
 }
 
 /** A member, to be looked at. */
 export interface GroupMemberDescription {
+  /** What the broker calls it. */
   memberId: string;
+  /** What a static member calls itself (KIP-345), or null. */
   instanceId: string | null;
+  /** What its client calls itself. */
   clientId: string;
+  /** Where it is. */
   clientHost: string;
+  /** How long it may be silent, in milliseconds. */
   sessionTimeoutMs: number;
   /** Its partitions by topic; null if it has no assignment, or one that is not a consumer's. */
   assignment: Record<string, number[]> | null;

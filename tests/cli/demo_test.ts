@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "#std/testing/bdd";
+import { type Control, KafkaBroker } from "../../src/testing/mod.ts";
+import type { Child } from "../support/child.ts";
+import { kafkaThreads } from "./command.ts";
+
+const slow = { timeout: 60_000 };
+
+/** The lines that the demo ends with. */
+function verdicts(stdout: string): string[] {
+  return stdout.split("\n").filter((line) => /^ {2}(ok|WRONG) /.test(line));
+}
+
+describe("kafka-threads demo", slow, () => {
+  let broker: KafkaBroker;
+  let produced: Control;
+  let alone: Child;
+  let named: Child;
+
+  // Both at once: most of the time each of them waits.
+  before(async () => {
+    broker = await KafkaBroker.start({ logLevel: "silent" });
+    produced = broker.control("Produce", () => undefined);
+    alone = kafkaThreads(["demo"], { KAFKA_BOOTSTRAP_SERVERS: undefined });
+    named = kafkaThreads(["demo"], { KAFKA_BOOTSTRAP_SERVERS: broker.bootstrapServers });
+  });
+  after(async () => {
+    await alone[Symbol.asyncDispose]();
+    await named[Symbol.asyncDispose]();
+    await broker.stop();
+  });
+
+  it("shows a manager at work on a broker in its own process, and that all is well", async () => {
+    const { code, stdout, stderr } = await alone.ended;
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /A Kafka broker in this process listens on 127\.0\.0\.1:\d+/);
+    assert.match(stdout, /lag by partition.*thread answered.*heartbeats/);
+    assert.ok(stdout.match(/^ +\d+\.\d s +\d+/gm)!.length >= 4, "it shows what happens, live");
+    const lines = verdicts(stdout);
+    assert.equal(lines.length, 4, stdout);
+    const [, made, handled] = /(\d+) orders produced, (\d+) handled/.exec(lines[0]!)!;
+    assert.equal(made, handled);
+    assert.ok(Number(made) >= 500, `${made} orders`);
+    const [, heartbeats] = /blocked thread: (\d+) heartbeats/.exec(lines[3]!)!;
+    assert.ok(Number(heartbeats) >= 3, "one each half a second, for three seconds");
+  });
+
+  it("works on a Kafka that is named, and leaves nothing on it", async () => {
+    const { code, stdout, stderr } = await named.ended;
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`Kafka is at ${broker.bootstrapServers}`));
+    assert.ok(produced.seen > 10, "the orders went there");
+    assert.deepEqual(broker.topics(), {});
+    assert.ok(verdicts(stdout).every((line) => line.includes("ok ")));
+  });
+
+  it("says that the Kafka is not there, and ends with exit code 1", async () => {
+    await using command = kafkaThreads(["demo", "--bootstrap", "127.0.0.1:1"]);
+    const { code, stderr } = await command.ended;
+    assert.equal(code, 1);
+    assert.match(stderr, /The demo has failed: .*(?:127\.0\.0\.1:1|ECONNREFUSED)/);
+  });
+});
