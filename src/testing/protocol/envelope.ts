@@ -78,12 +78,27 @@ function read(frame: Buffer): ReceivedRequest {
   const wire = { version, flexible: version >= api.flexibleSince };
   if (wire.flexible) readTagged(reader);
   const body = api.request.read(reader, wire);
-  if (reader.remaining > 0) {
+  if (reader.remaining > 0 && !isSlipOfLibrdkafka(api.key, version, body, reader.remaining)) {
     throw new MalformedError(
       `${reader.remaining} bytes follow the ${api.name} request, version ${version}`,
     );
   }
   return { kind: "request", api, version, correlationId, clientId, body };
+}
+
+/**
+ * librdkafka (2.16) asks for all topics, from version 9 of Metadata on, with an array length of four
+ * bytes where the protocol has one. Apache Kafka takes the first for the length, the next ones for
+ * what comes after it, and never looks at what is left; so that works, and clients rely on it.
+ */
+function isSlipOfLibrdkafka(
+  key: number,
+  version: number,
+  body: unknown,
+  remaining: number,
+): boolean {
+  return key === METADATA && version >= 9 && remaining === 3 &&
+    (body as { topics: unknown }).topics === null;
 }
 
 /**
@@ -114,6 +129,7 @@ export function writeResponse<Response, ResponseInput>(
 
 /** Nothing in a header is as KIP-482 has it, save its tagged fields. */
 const HEADER: Wire = { version: 0, flexible: false };
+const METADATA = 3;
 const API_VERSIONS = 18;
 /** Below this size, a copy costs less than one more piece to send. */
 const SMALL_BYTES = 4096;
