@@ -16,6 +16,8 @@ import {
   ThreadManager,
   type ThreadManagerOptions,
 } from "@kafka-threads/kafka-threads";
+import { main } from "@kafka-threads/kafka-threads/cli";
+import { type Control, FaultProxy, KafkaBroker } from "@kafka-threads/kafka-threads/testing";
 import "@kafka-threads/kafka-threads/workers/poller";
 
 const consumer: KafkaOptions = { bootstrapServers: "a:9092", groupId: "g", topics: ["t"] };
@@ -28,6 +30,11 @@ const health: Health = await manager.health();
 const closed: "stopped" | "lifetime" = await manager.closed;
 for await (const message of manager) console.log(message satisfies Message, health, closed);
 export const driver: CreateDriver = (): ConsumerDriver => { throw new HandlerError("no"); };
+
+const broker: KafkaBroker = await KafkaBroker.start({ topics: { orders: 3 } });
+const control: Control = broker.control("Fetch", ({ nodeId }) => ({ delayMs: nodeId }));
+const code: number = await main(["broker"]);
+new FaultProxy(broker.bootstrapServers).stats() satisfies object | typeof control | typeof code;
 
 // @ts-expect-error a group is needed
 new ThreadManager({ consumer: { bootstrapServers: "a:9092", topics: ["t"] } });
@@ -55,6 +62,8 @@ describe("a program elsewhere that imports the library by its name", () => {
         compilerOptions: { strict: true, exactOptionalPropertyTypes: true },
         imports: {
           "@kafka-threads/kafka-threads": `file://${ROOT}mod.ts`,
+          "@kafka-threads/kafka-threads/cli": `file://${ROOT}src/cli/mod.ts`,
+          "@kafka-threads/kafka-threads/testing": `file://${ROOT}src/testing/mod.ts`,
           "@kafka-threads/kafka-threads/workers/poller": `file://${ROOT}workers/poller.ts`,
           ...await npmImports(),
         },

@@ -6,7 +6,8 @@ import { after, before, describe, it } from "#std/testing/bdd";
 import { obtainRuntime } from "../../../scripts/support/runtimes.ts";
 import { buildNpm } from "../../../scripts/build_npm.ts";
 import { needsKafka } from "../../support/kafka_skip.ts";
-import { type Folder, ROOT, run, smallTopic, temporaryFolder } from "../support.ts";
+import { smallTopic } from "../small_topic.ts";
+import { type Folder, ROOT, run, temporaryFolder } from "../support.ts";
 
 const slow = { timeout: 120_000 };
 const npm = await run(["npm", "--version"]);
@@ -30,7 +31,27 @@ for (const thread of ["worker", "inline"]) {
 console.log(JSON.stringify(texts));
 `;
 
+/** Needs no Kafka but the package's own. */
+const TESTED_PROGRAM = `
+import { ThreadManager } from "kafka-threads";
+import { KafkaBroker } from "kafka-threads/testing";
+const broker = await KafkaBroker.start({ topics: { orders: 1 }, logLevel: "warn" });
+await broker.produce("orders", [{ value: "espresso" }]);
+const manager = new ThreadManager({
+  consumer: { bootstrapServers: broker.bootstrapServers, groupId: "g", topics: ["orders"],
+    startFrom: "earliest" },
+  onMessage: (message) => console.log(message.text()),
+  logLevel: "warn",
+});
+await manager.start();
+await broker.whenCommitted("g", "orders", { offset: 1 });
+await manager.stop();
+await broker.stop();
+`;
+
 const TYPED_PROGRAM = `
+import { KafkaBroker } from "kafka-threads/testing";
+import { main } from "kafka-threads/cli";
 import { type Message, ThreadManager, type ThreadManagerOptions } from "kafka-threads";
 const consumer = { bootstrapServers: "a:9092", groupId: "g", topics: ["t"] };
 const options: ThreadManagerOptions = { consumer, onMessage: (message: Message) => message.text() };
@@ -38,6 +59,10 @@ const manager: ThreadManager = new ThreadManager(options);
 const closed: "stopped" | "lifetime" = await manager.closed;
 // @ts-expect-error not any
 const wrong: number = closed;
+const broker: KafkaBroker = await KafkaBroker.start({ topics: { orders: 3 } });
+const code: number = await main(["broker", "--help"]);
+// @ts-expect-error there is no such API
+broker.control("Heartbeet", () => undefined);
 `;
 
 describe("the npm package", needsNpm, () => {
@@ -55,10 +80,11 @@ describe("the npm package", needsNpm, () => {
     const tar = ["tar", "-xzf", file, "--strip-components=1", "-C", installed];
     assert.equal((await run(tar, {}, folder.path)).code, 0);
     // What npm would fetch from its registry is in the checkout already.
-    for (const name of ["kafkajs", "valibot", "@platformatic", "@types"]) {
+    for (const name of ["commander", "kafkajs", "valibot", "@platformatic", "@types"]) {
       await symlink(join(ROOT, "node_modules", name), join(modules, name));
     }
     await writeFile(join(folder.path, "program.mjs"), PROGRAM);
+    await writeFile(join(folder.path, "tested.mjs"), TESTED_PROGRAM);
   }, slow);
   after(() => folder[Symbol.asyncDispose]());
 
@@ -82,6 +108,25 @@ describe("the npm package", needsNpm, () => {
       assert.notEqual(stdout, "", stderr);
       const once = Array.from({ length: 20 }, (_, id) => `{"id":${id}}`);
       assert.deepEqual(JSON.parse(stdout), [...once, ...once]);
+    });
+  }
+
+  for (const [name, command] of Object.entries(commands)) {
+    it(`has a broker for tests on ${name}`, slow, async () => {
+      const tested = await run([...await command(), "tested.mjs"], {}, folder.path);
+      assert.equal(tested.code, 0, tested.stderr);
+      assert.equal(tested.stdout, "espresso\n");
+    });
+
+    it(`has the command on ${name}`, slow, async () => {
+      const bin = join("node_modules", "kafka-threads", "bin", "kafka-threads.js");
+      const { code, stdout, stderr } = await run(
+        [...await command(), bin, "broker", "--help"],
+        {},
+        folder.path,
+      );
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /--topic/);
     });
   }
 

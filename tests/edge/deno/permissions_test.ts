@@ -3,7 +3,8 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { before, describe, it } from "#std/testing/bdd";
 import { needsKafka } from "../../support/kafka_skip.ts";
-import { run, smallTopic } from "../support.ts";
+import { smallTopic } from "../small_topic.ts";
+import { run } from "../support.ts";
 
 const EXAMPLE = "examples/least_permissions.ts";
 const slow = { timeout: 60_000 };
