@@ -19,13 +19,10 @@ export const CONSUMER = "consumer";
  * @returns The topics' names, or null if these bytes are something else.
  */
 export function parseSubscription(bytes: Buffer): string[] | null {
-  try {
-    const cursor = new Cursor(bytes);
-    cursor.int16();
-    return cursor.array(() => cursor.string());
-  } catch {
-    return null;
-  }
+  const cursor = new Cursor(bytes);
+  cursor.int16();
+  const topics = cursor.array(() => cursor.string());
+  return cursor.isBroken ? null : topics;
 }
 
 /**
@@ -35,20 +32,21 @@ export function parseSubscription(bytes: Buffer): string[] | null {
  * @returns The partitions by topic, or null if these bytes are something else.
  */
 export function parseAssignment(bytes: Buffer): Record<string, number[]> | null {
-  try {
-    const cursor = new Cursor(bytes);
-    cursor.int16();
-    return Object.fromEntries(cursor.array(() => {
-      const topic = cursor.string();
-      return [topic, cursor.array(() => cursor.int32())] as const;
-    }));
-  } catch {
-    return null;
-  }
+  const cursor = new Cursor(bytes);
+  cursor.int16();
+  const topics = cursor.array(() => {
+    const topic = cursor.string();
+    return [topic, cursor.array(() => cursor.int32())] as const;
+  });
+  return cursor.isBroken ? null : Object.fromEntries(topics);
 }
 
-/** Reads forward; what lies beyond the end is a RangeError, as a Buffer's own methods have it. */
+/**
+ * Reads forward. Once something reaches beyond the bytes it is broken, and what it reads means nothing:
+ * that is nothing unusual, for a member without an assignment has no bytes at all.
+ */
 class Cursor {
+  isBroken = false;
   readonly #bytes: Buffer;
   #at = 0;
 
@@ -57,31 +55,33 @@ class Cursor {
   }
 
   int16(): number {
-    const value = this.#bytes.readInt16BE(this.#at);
-    this.#at += 2;
-    return value;
+    const at = this.#take(2);
+    return this.isBroken ? 0 : this.#bytes.readInt16BE(at);
   }
 
   int32(): number {
-    const value = this.#bytes.readInt32BE(this.#at);
-    this.#at += 4;
-    return value;
+    const at = this.#take(4);
+    return this.isBroken ? 0 : this.#bytes.readInt32BE(at);
   }
 
   string(): string {
-    const length = this.int16();
-    if (length < 0 || length > this.#left) throw new RangeError(`A string of ${length} bytes`);
-    return this.#bytes.toString("utf8", this.#at, this.#at += length);
+    const at = this.#take(this.int16());
+    return this.isBroken ? "" : this.#bytes.toString("utf8", at, this.#at);
   }
 
   array<T>(read: () => T): T[] {
     const length = this.int32();
-    // Each item takes two bytes at least, so that no length makes this loop longer than the bytes.
-    if (length < 0 || length > this.#left / 2) throw new RangeError(`An array of ${length} items`);
-    return Array.from({ length }, read);
+    if (length < 0) this.isBroken = true;
+    const items: T[] = [];
+    while (items.length < length && !this.isBroken) items.push(read());
+    return items;
   }
 
-  get #left(): number {
-    return this.#bytes.length - this.#at;
+  /** Goes on by so many bytes, and tells where they start. */
+  #take(count: number): number {
+    const start = this.#at;
+    if (count < 0 || start + count > this.#bytes.length) this.isBroken = true;
+    else this.#at += count;
+    return start;
   }
 }

@@ -3,21 +3,26 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "#std/testing/bdd";
 import { KafkaBroker } from "../../../src/testing/kafka_broker.ts";
-import { createTopic, deleteTopics, sharedKafka, uniqueName } from "../../support/kafka/mod.ts";
-import { needsKafka } from "../../support/kafka_skip.ts";
+import {
+  createTopic,
+  deleteTopics,
+  sharedApacheKafka,
+  uniqueName,
+} from "../../support/kafka/mod.ts";
+import { needsApacheKafka } from "../../support/apache_skip.ts";
 import { SCENARIOS } from "./apache_scenarios.ts";
 import { Stage } from "./stage.ts";
 
 const slow = { timeout: 60_000 };
 const topic = uniqueName("groups");
 
-describe("Groups beside Apache Kafka", needsKafka, () => {
+describe("Groups beside Apache Kafka", needsApacheKafka, () => {
   let ours: KafkaBroker;
   let theirs: { bootstrapServers: string };
   const runs = new Map<string, Promise<[string[], string[]]>>();
 
   before(async () => {
-    theirs = await sharedKafka();
+    theirs = await sharedApacheKafka();
     await createTopic(theirs.bootstrapServers, topic, { partitions: 3 });
     // The tests' Kafka takes sessions that are as short.
     ours = await KafkaBroker.start({
