@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { ResolvedKafkaBrokerOptions } from "./broker_options.ts";
 import { Cluster } from "./cluster/cluster.ts";
+import { BrokerError } from "./errors.ts";
 import { GroupTimer } from "./group_timer.ts";
 import { GroupCoordinator } from "./groups/group_coordinator.ts";
 import type { BrokerState } from "./handlers/handler.ts";
@@ -16,6 +17,7 @@ export class BrokerCore implements BrokerState {
   readonly #timer: GroupTimer;
   #producerIds = 0;
   #wakeUp = false;
+  #closed = false;
 
   /**
    * Makes a broker with no topics.
@@ -52,6 +54,8 @@ export class BrokerCore implements BrokerState {
   }
 
   changed(): void {
+    // What a control has held until now, or a client that is slow to go, may still change something.
+    if (this.#closed) return;
     this.#timer.set();
     if (this.#wakeUp) return;
     // Once per turn of the loop, however much has changed in it: those who wait may look at whole logs.
@@ -62,8 +66,12 @@ export class BrokerCore implements BrokerState {
     });
   }
 
-  /** Leaves no timer behind. */
+  /** Leaves no timer behind, and nobody who waits. */
   close(): void {
+    this.#closed = true;
     this.#timer.clear();
+    this.watcher.failAll(
+      new BrokerError("NOT_RUNNING", "Cannot wait any longer: the broker is stopped"),
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import * as v from "valibot";
 import { LOG_LEVELS, type Logger, type LogLevel } from "../logger.ts";
 import { pem, pemList, yesOrNo } from "../options/kafka_options.ts";
@@ -56,7 +57,8 @@ export interface BrokerListenerOptions {
   port?: number;
   /**
    * The address that clients are told instead of the real one, `host:port`, or a function of the
-   * node's number that gives it: for a proxy in between. Default: the real one.
+   * node's number that gives it, which several nodes need: for a proxy in between. Default: the real
+   * one.
    */
   advertised?: string | ((nodeId: number) => string);
   /** Turns TLS on. Default: off. */
@@ -71,11 +73,11 @@ export interface KafkaBrokerOptions extends BrokerListenerOptions {
   topics?: Record<string, number | BrokerTopicOptions>;
   /** How many logical brokers, each on a port of its own, numbered from 1; 1 to 100. Default: 1. */
   nodes?: number;
-  /** The address to listen on. Default: `127.0.0.1`. */
+  /** Name or address of this machine to listen on. Default: `127.0.0.1`. */
   hostname?: string;
-  /** Listeners beside the one that the options above describe, by name. Default: none. */
+  /** Listeners beside the one that the options above describe, by name; not "main". Default: none. */
   listeners?: Record<string, BrokerListenerOptions>;
-  /** Whether a topic that a client asks for, or produces to, is made. Default: `true`, as in Kafka. */
+  /** Whether a topic that a client asks for is made, if it wants that. Default: `true`, as in Kafka. */
   autoCreateTopics?: boolean;
   /** Partitions of a topic for which nobody gives a number; 1 to 100,000. Default: 1. */
   defaultPartitions?: number;
@@ -96,10 +98,13 @@ export interface KafkaBrokerOptions extends BrokerListenerOptions {
   logLevel?: LogLevel;
 }
 
+/** What clients are told, or a function of the node's number that gives it. */
+type Advertised = string | ((nodeId: number) => string);
+
 /** {@link BrokerListenerOptions} after validation. */
 export interface ResolvedListenerOptions {
   readonly port: number;
-  readonly advertised: ((nodeId: number) => string) | undefined;
+  readonly advertised: Advertised | undefined;
   readonly tls: ResolvedBrokerTlsOptions | undefined;
   readonly sasl: ResolvedBrokerSaslOptions | undefined;
 }
@@ -134,8 +139,12 @@ export interface ResolvedKafkaBrokerOptions extends ResolvedListenerOptions {
   readonly logLevel: LogLevel;
 }
 
+/** The name of the listener that the broker's own options describe. */
+export const MAIN_LISTENER = "main";
+
 const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 const MAX_PARTITIONS = 100_000;
+const MAX_PORT = 65_535;
 const MAX_TIMER_MS = 2_147_483_647;
 
 const partitions = integer(1, MAX_PARTITIONS, "partitions");
@@ -163,14 +172,41 @@ const topic: OptionSchema<BrokerTopicOptions> = v.lazy((value) =>
     : topicObject
 );
 
+// Deno notices only when a client comes that certificate or key are of no use.
+const certificate: OptionSchema<string> = v.pipe(
+  pem,
+  v.check((text) => works(() => new X509Certificate(text)), "PEM text of a certificate"),
+);
+const privateKey: OptionSchema<string> = v.pipe(
+  pem,
+  v.check(
+    (text) => works(() => createPrivateKey(text)),
+    "PEM text of a private key that is not encrypted",
+  ),
+);
+
+function works(make: () => unknown): boolean {
+  try {
+    make();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const tls = optionsObject<ResolvedBrokerTlsOptions>({
-  cert: pem,
-  key: pem,
+  cert: certificate,
+  key: privateKey,
   ca: maybe(pemList),
   requireClientCert: withDefault(yesOrNo, () => false),
 }, {
   expected: "an object { cert, key, ca, requireClientCert }",
   rules: [{
+    reads: ["cert", "key"],
+    holds: ({ cert, key }) => new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)),
+    blame: ["key"],
+    expected: () => "the private key that belongs to cert",
+  }, {
     reads: ["ca", "requireClientCert"],
     holds: ({ ca, requireClientCert }) => !requireClientCert || ca !== undefined,
     blame: ["ca"],
@@ -192,18 +228,29 @@ const sasl = optionsObject<ResolvedBrokerSaslOptions>({
   ),
 }, { expected: "an object { users, mechanisms }" });
 
-const ADDRESS = /^(?:[^\s:[\]]+|\[[0-9a-fA-F:.]+\]):\d{1,5}$/;
+const ADDRESS = /^(?:[^\s:[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/;
+/** What is allowed as an address that clients are told. */
+export const ADVERTISED =
+  'an address "host:port", or a function of the node\'s number that gives one';
 
-const advertised: OptionSchema<((nodeId: number) => string) | undefined> = v.pipe(
-  v.optional(checked<string | ((nodeId: number) => string)>(
-    (value) => typeof value === "function" || (typeof value === "string" && ADDRESS.test(value)),
-    'an address "host:port", or a function of the node\'s number that gives one',
-  )),
-  v.transform((value) => typeof value === "string" ? () => value : value),
-);
+/**
+ * Tells whether something is `host:port`.
+ *
+ * @param value Anything.
+ * @returns Whether it is.
+ */
+export function isAddress(value: unknown): value is string {
+  const port = typeof value === "string" ? Number(ADDRESS.exec(value)?.[1]) : NaN;
+  return port >= 1 && port <= 65_535;
+}
+
+const advertised: OptionSchema<Advertised | undefined> = maybe(checked<Advertised>(
+  (value) => typeof value === "function" || isAddress(value),
+  ADVERTISED,
+));
 
 const listenerSchemas = {
-  port: withDefault(integer(0, 65_535, "port"), () => 0),
+  port: withDefault(integer(0, MAX_PORT, "port"), () => 0),
   advertised,
   tls: maybe(tls),
   sasl: maybe(sasl),
@@ -250,9 +297,37 @@ const options = optionsObject<ResolvedKafkaBrokerOptions>({
     },
     {
       reads: ["port", "nodes"],
-      holds: ({ port, nodes }) => port === 0 || port + nodes - 1 <= 65_535,
+      holds: ({ port, nodes }) => port + nodes - 1 <= MAX_PORT,
       blame: ["port"],
-      expected: ({ nodes }) => `0, or a port with ${nodes - 1} more behind it up to 65535`,
+      expected: ({ nodes }) => `0, or a port with ${nodes - 1} more behind it up to ${MAX_PORT}`,
+    },
+    {
+      reads: ["advertised", "nodes"],
+      holds: isOfOneNode,
+      blame: ["advertised"],
+      expected: ({ nodes }) => `a function of the node's number: there are ${nodes} nodes`,
+    },
+    {
+      reads: ["listeners"],
+      holds: ({ listeners }) => !Object.hasOwn(listeners, MAIN_LISTENER),
+      blame: ["listeners", MAIN_LISTENER],
+      expected: () => "another name: this one is that of the listener that the other options make",
+    },
+    {
+      reads: ["listeners", "nodes"],
+      holds: ({ listeners, nodes }) =>
+        Object.values(listeners).every(({ advertised }) => isOfOneNode({ advertised, nodes })),
+      blame: ["listeners"],
+      expected: ({ nodes }) =>
+        `listeners that advertise a function of the node's number: there are ${nodes} nodes`,
+    },
+    {
+      reads: ["port", "listeners", "nodes"],
+      holds: ({ port, listeners, nodes }) =>
+        portsFit([port, ...Object.values(listeners).map((listener) => listener.port)], nodes),
+      blame: ["listeners"],
+      expected: ({ nodes }) =>
+        `listeners whose ports, ${nodes} from the given one on, differ and go up to ${MAX_PORT}`,
     },
   ],
   aliases: {
@@ -263,6 +338,18 @@ const options = optionsObject<ResolvedKafkaBrokerOptions>({
     numpartitions: "defaultPartitions",
   },
 });
+
+function isOfOneNode(
+  { advertised, nodes }: Pick<ResolvedKafkaBrokerOptions, "advertised" | "nodes">,
+): boolean {
+  return typeof advertised !== "string" || nodes === 1;
+}
+
+/** Whether no port is taken twice, where each listener takes one for each node; 0 is any. */
+function portsFit(ports: readonly number[], nodes: number): boolean {
+  const sorted = ports.filter((port) => port > 0).sort((a, b) => a - b);
+  return sorted.every((port, index) => port + nodes <= (sorted[index + 1] ?? MAX_PORT + 1));
+}
 
 /**
  * Checks the options of a broker.

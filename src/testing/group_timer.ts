@@ -5,9 +5,11 @@ interface Expiring {
 }
 
 /** Later than this, the thread was held up: a timer that is merely busy is not so late. */
-const LATE_MS = 50;
-/** How long heartbeats that came meanwhile get to be read. */
-const GRACE_MS = 100;
+const LATE_MS = 20;
+/** How long what has come until a deadline gets to be read. */
+const GRACE_MS = 20;
+/** The same, where the thread was held up. */
+const LONG_GRACE_MS = 100;
 /** The longest that a timer can be set for. */
 const MAX_TIMER_MS = 2_147_483_647;
 
@@ -16,7 +18,9 @@ const MAX_TIMER_MS = 2_147_483_647;
  *
  * The broker shares its thread with a program that may keep it busy, such as a test with a blocking
  * handler. The heartbeats of that time then wait in the sockets, and a deadline that is over is no
- * member's fault: they are read first.
+ * member's fault: they are read first. A timer alone cannot tell, as one that rings in time may ring
+ * at the very end of a busy time, so that a deadline counts only when the thread was free for a while
+ * after it.
  */
 export class GroupTimer {
   readonly #groups: Expiring;
@@ -41,10 +45,10 @@ export class GroupTimer {
   /** Sets the timer to the next deadline, which may have changed. */
   set(): void {
     const deadline = this.#groups.nextDeadline();
-    // What has been postponed by grace stays so.
-    if (this.#timer !== undefined && (deadline === this.#at)) return;
+    // What has its grace keeps it, and gets no more.
+    if (this.#timer !== undefined && deadline === this.#at) return;
     this.clear();
-    if (deadline !== null) this.#arm(deadline, deadline);
+    if (deadline !== null) this.#arm(deadline, deadline, false);
   }
 
   /** Stops it. */
@@ -54,16 +58,19 @@ export class GroupTimer {
     this.#at = null;
   }
 
-  #arm(deadline: number, ringAt: number): void {
+  #arm(deadline: number, ringAt: number, graced: boolean): void {
     this.#at = deadline;
     const ms = Math.min(Math.max(ringAt - this.#now(), 0), MAX_TIMER_MS);
     this.#timer = setTimeout(() => {
-      const late = this.#now() - ringAt;
-      if (late < 0) return this.#arm(deadline, ringAt);
-      if (late > LATE_MS) return this.#arm(deadline, this.#now() + GRACE_MS);
+      const now = this.#now();
+      if (now < ringAt) return this.#arm(deadline, ringAt, graced);
+      const late = now - ringAt > LATE_MS;
+      if (late || !graced) {
+        return this.#arm(deadline, now + (late ? LONG_GRACE_MS : GRACE_MS), true);
+      }
       this.#timer = undefined;
       this.#at = null;
-      this.#groups.expire(this.#now());
+      this.#groups.expire(now);
       this.#expired();
     }, ms);
   }

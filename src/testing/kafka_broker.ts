@@ -1,20 +1,23 @@
 import { type Logger, safeLogger } from "../logger.ts";
+import { integer, maybe, optionsObject, parseOptions, withDefault } from "../options/validate.ts";
 import { BrokerCore } from "./broker_core.ts";
 import {
   brokerOptions,
   type KafkaBrokerOptions,
+  MAIN_LISTENER,
   type ResolvedKafkaBrokerOptions,
 } from "./broker_options.ts";
 import { type Topic, TopicError } from "./cluster/cluster.ts";
 import type { Partition } from "./cluster/partition.ts";
 import { type Control, type ControlOptions, Controls, type Decide } from "./controls.ts";
 import { BrokerError } from "./errors.ts";
+import { inBatches, sizeOf } from "./produce_batches.ts";
 import type { GroupDescription } from "./groups/group_coordinator.ts";
 import type { Compression } from "./log/compression.ts";
 import { encodeBatch, type NewRecord } from "./log/encode_batch.ts";
 import type { CompactionResult } from "./log/partition_log.ts";
 import type { LogRecord } from "./log/records.ts";
-import { MAIN_LISTENER, Nodes } from "./nodes.ts";
+import { Nodes } from "./nodes.ts";
 import { Partitioner } from "./partitioner.ts";
 import { ERROR, errorName } from "./protocol/error_codes.ts";
 import { apiByKey, apiByName, type ApiName } from "./protocol/registry.ts";
@@ -47,11 +50,21 @@ export interface CommittedOffset {
 
 /** How slow a network is. */
 export interface SlowNetwork {
-  /** How long each byte is under way, in milliseconds. Default: 0. */
+  /** How long each byte is under way, in milliseconds; 0 to 2,147,483,647. Default: 0. */
   latencyMs?: number;
-  /** How many bytes get through in a second, on each connection and in each direction. Default: all. */
+  /**
+   * How many bytes get through in a second, on each connection and in each direction; 1 or more.
+   * Default: all.
+   */
   bytesPerSecond?: number;
 }
+
+const slowNetworkOptions = optionsObject<
+  { latencyMs: number; bytesPerSecond: number | undefined }
+>({
+  latencyMs: withDefault(integer(0, 2_147_483_647, "milliseconds"), () => 0),
+  bytesPerSecond: maybe(integer(1, Number.MAX_SAFE_INTEGER, "bytes per second")),
+});
 
 /** A connection of a client. */
 export interface BrokerConnection {
@@ -59,11 +72,11 @@ export interface BrokerConnection {
   readonly clientId: string | null;
   /** Where it comes from: `127.0.0.1:54321`. */
   readonly remoteAddress: string;
-  /** To which node. */
+  /** The node that it is to. */
   readonly nodeId: number;
-  /** On which listener. */
+  /** The listener that it came in on; "main" is that of the broker's own options. */
   readonly listener: string;
-  /** How much has been asked on it. */
+  /** How many requests have come on it. */
   readonly requests: number;
 }
 
@@ -100,10 +113,12 @@ export interface BrokerConnection {
 export class KafkaBroker implements AsyncDisposable {
   readonly #options: ResolvedKafkaBrokerOptions;
   readonly #core: BrokerCore;
-  readonly #controls = new Controls();
+  readonly #controls: Controls;
   readonly #nodes: Nodes;
   readonly #log: Logger;
   readonly #partitioner = new Partitioner();
+  /** Nodes go up and down one after the other, in the order in which that was asked for. */
+  #turn: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
 
   private constructor(options: ResolvedKafkaBrokerOptions) {
@@ -113,6 +128,7 @@ export class KafkaBroker implements AsyncDisposable {
       options,
       (nodeId, listener) => this.#nodes.address(nodeId, listener),
     );
+    this.#controls = new Controls(this.#core.watcher);
     const requests = new Requests(this.#core, this.#controls, this.#log);
     this.#nodes = new Nodes(
       options,
@@ -129,14 +145,14 @@ export class KafkaBroker implements AsyncDisposable {
    * @throws {OptionsError} If an option is wrong, with all that are.
    * @throws {BrokerError} With code `PORT_TAKEN` if another program has the port, and with code
    * `TOPIC_REFUSED` if Kafka does not allow a topic's name or size.
+   * @throws {ConnectionError} If this machine has no such name or address, or it may not be used.
    */
   static async start(options: KafkaBrokerOptions = {}): Promise<KafkaBroker> {
     const resolved = brokerOptions(options);
     const broker = new KafkaBroker(resolved);
     for (const [name, topic] of Object.entries(resolved.topics)) broker.createTopic(name, topic);
-    const { nodes } = broker.#core.cluster;
     try {
-      for (const { id } of nodes) await broker.#nodes.open(id);
+      await Promise.all(broker.nodeIds.map((id) => broker.#nodes.open(id)));
     } catch (error) {
       await broker.stop();
       throw error;
@@ -159,15 +175,13 @@ export class KafkaBroker implements AsyncDisposable {
 
   /** The connections that are open. */
   get connections(): BrokerConnection[] {
-    return this.#nodes.connections.flatMap(({ session, name }) =>
-      session === undefined ? [] : [{
-        clientId: session.clientId,
-        remoteAddress: name,
-        nodeId: session.nodeId,
-        listener: session.listener,
-        requests: session.requests,
-      }]
-    );
+    return this.#nodes.connections.map(({ connection: { name, session }, nodeId, listener }) => ({
+      clientId: session?.clientId ?? null,
+      remoteAddress: name,
+      nodeId,
+      listener,
+      requests: session?.requests ?? 0,
+    }));
   }
 
   /**
@@ -190,13 +204,15 @@ export class KafkaBroker implements AsyncDisposable {
    *
    * @param name Its name.
    * @param options Its size and settings.
-   * @throws {BrokerError} With code `TOPIC_REFUSED` if it exists or cannot be.
+   * @throws {BrokerError} With code `TOPIC_REFUSED` if it exists or cannot be, and with code
+   * `NOT_RUNNING` if the broker is stopped.
    */
   createTopic(
     name: string,
     options: { partitions?: number; replicationFactor?: number; config?: Record<string, string> } =
       {},
   ): void {
+    this.#assertRunning(`create topic "${name}"`);
     try {
       this.#core.cluster.createTopic(name, options);
     } catch (cause) {
@@ -221,21 +237,22 @@ export class KafkaBroker implements AsyncDisposable {
   }
 
   /**
-   * Produces messages without a client.
+   * Produces messages without a client, into as few record batches as producers usually make.
    *
    * @param topic The topic, which is made where `autoCreateTopics` says so.
    * @param messages What is produced, in this order.
    * @param options The codec; default none.
    * @returns Where each message went.
-   * @throws {BrokerError} With code `UNKNOWN_PART` if there is no such topic or partition, and with
-   * code `TOPIC_REFUSED` if the topic does not take a message, such as one that is too large.
+   * @throws {BrokerError} With code `UNKNOWN_PART` if there is no such topic or partition, with code
+   * `TOPIC_REFUSED` if the topic does not take a message, such as one that is too large, and with code
+   * `NOT_RUNNING` if the broker is stopped.
    */
   produce(
     topic: string,
     messages: readonly BrokerMessage[],
     options: { compression?: Compression } = {},
   ): Promise<ProducedAt[]> {
-    // Not an async function: what is wrong with the arguments is thrown before anything is appended.
+    // All of it happens before this returns: what is produced next is behind it.
     return new Promise((resolve) => resolve(this.#produce(topic, messages, options)));
   }
 
@@ -244,6 +261,7 @@ export class KafkaBroker implements AsyncDisposable {
     messages: readonly BrokerMessage[],
     { compression = "none" }: { compression?: Compression },
   ): ProducedAt[] {
+    this.#assertRunning(`produce to "${name}"`);
     if (this.#options.autoCreateTopics && this.#core.cluster.topic(name) === undefined) {
       this.createTopic(name);
     }
@@ -252,24 +270,26 @@ export class KafkaBroker implements AsyncDisposable {
       this.#partition(topic, partition ?? this.#partitioner.choose(key, topic.partitions.length))
     );
     const offsets: number[] = [];
+    const now = this.#core.now();
     for (const partition of new Set(places)) {
-      const indexes = places.flatMap((place, index) => place === partition ? [index] : []);
-      const records = encodeBatch(indexes.map((index) => messages[index]!), {
-        timestamp: this.#core.now(),
-        compression,
-      });
-      const result = partition.log.append(records, {
-        leaderEpoch: partition.leaderEpoch,
-        now: this.#core.now(),
-      });
-      if (result.errorCode !== ERROR.NONE) {
-        const why = result.errorMessage ?? errorName(result.errorCode);
-        throw new BrokerError("TOPIC_REFUSED", `Cannot produce to topic "${name}": ${why}`, {
-          topic: name,
-          partition: partition.index,
+      const all = places.flatMap((place, index) => place === partition ? [index] : []);
+      const { maxMessageBytes } = topic.config;
+      for (const indexes of inBatches(all, (index) => sizeOf(messages[index]!), maxMessageBytes)) {
+        const records = encodeBatch(indexes.map((index) => messages[index]!), {
+          timestamp: now,
+          compression,
         });
+        const { leaderEpoch } = partition;
+        const result = partition.log.append(records, { leaderEpoch, now });
+        if (result.errorCode !== ERROR.NONE) {
+          const why = result.errorMessage ?? errorName(result.errorCode);
+          throw new BrokerError("TOPIC_REFUSED", `Cannot produce to topic "${name}": ${why}`, {
+            topic: name,
+            partition: partition.index,
+          });
+        }
+        indexes.forEach((index, delta) => offsets[index] = result.baseOffset + delta);
       }
-      indexes.forEach((index, delta) => offsets[index] = result.baseOffset + delta);
       partition.changed();
     }
     this.#core.changed();
@@ -342,8 +362,9 @@ export class KafkaBroker implements AsyncDisposable {
    *
    * @param groupId The group.
    * @param topic The topic; it may not exist yet.
-   * @param what `partition` and `offset`: that far, or beyond, in one partition (the first, if none is
-   * given). `total`: the sum of all partitions' offsets, or more. Nothing: anything at all.
+   * @param what How far, at least; all that is given must be so. `offset`: in one partition. `total`:
+   * the sum of all partitions' offsets. Neither: anything at all. `partition`: the one that is meant;
+   * without it, `offset` is that of partition 0.
    * @param options For how long.
    * @returns What is committed by then, by partition.
    * @throws {BrokerError} With code `WAIT_TIMEOUT`, saying what is committed instead.
@@ -354,17 +375,16 @@ export class KafkaBroker implements AsyncDisposable {
     what: { partition?: number; offset?: number; total?: number } = {},
     options: WaitOptions = {},
   ): Promise<(number | null)[]> {
-    const { offset, total, partition = 0 } = what;
+    const { offset, total, partition } = what;
     const committed = () =>
       this.#core.cluster.topic(topic) === undefined ? [] : this.committed(groupId, topic);
     return this.#when(
       () => {
         const now = committed();
-        const enough = offset !== undefined
-          ? (now[partition] ?? -1) >= offset
-          : total !== undefined
-          ? now.reduce<number>((sum, at) => sum + (at ?? 0), 0) >= total
-          : now.some((at) => at !== null);
+        const there = partition === undefined && offset === undefined ? now : [now[partition ?? 0]];
+        const sum = now.reduce<number>((sum, at) => sum + (at ?? 0), 0);
+        const enough = there.some((at) => typeof at === "number" && at >= (offset ?? 0)) &&
+          sum >= (total ?? 0);
         return enough ? now : undefined;
       },
       () =>
@@ -436,7 +456,9 @@ export class KafkaBroker implements AsyncDisposable {
    * @param decide Says what happens. What it throws closes the connection, and is logged.
    * @param options How often, and on which node.
    * @returns The control, which counts its hits and can be taken away.
-   * @throws {BrokerError} With code `INVALID_CONTROL` if there is no such API here.
+   * @throws {BrokerError} With code `INVALID_CONTROL` if there is no such API here, or an argument is
+   * not what it should be; with code `UNKNOWN_PART` if there is no such node; with code `NOT_RUNNING` if
+   * the broker is stopped.
    *
    * @example The first commit fails
    * ```ts
@@ -451,6 +473,7 @@ export class KafkaBroker implements AsyncDisposable {
    * ```
    */
   control(api: ApiName | number | "*", decide: Decide, options: ControlOptions = {}): Control {
+    this.#assertRunning(`control "${api}"`);
     const found = api === "*" ? null : typeof api === "number" ? apiByKey(api) : apiByName(api);
     if (found === undefined) {
       throw new BrokerError("INVALID_CONTROL", `Cannot find the API "${api}" in this broker`);
@@ -477,16 +500,15 @@ export class KafkaBroker implements AsyncDisposable {
    * Makes the network slow, for the connections there are and those to come.
    *
    * @param how How slow; null: as fast as it can be.
+   * @throws {OptionsError} If that is wrong.
    */
   slowNetwork(how: SlowNetwork | null): void {
-    const { latencyMs = 0, bytesPerSecond = Infinity } = how ?? {};
-    if (!(latencyMs >= 0) || !(bytesPerSecond > 0)) {
-      throw new BrokerError(
-        "INVALID_CONTROL",
-        `Cannot make the network slow by { latencyMs: ${latencyMs}, bytesPerSecond: ${bytesPerSecond} }: latencyMs is 0 or more, bytesPerSecond more than 0`,
-      );
-    }
-    this.#nodes.setNetwork(how);
+    if (how === null) return this.#nodes.setNetwork(null);
+    const { latencyMs, bytesPerSecond } = parseOptions(slowNetworkOptions, how);
+    this.#nodes.setNetwork({
+      latencyMs,
+      ...(bytesPerSecond === undefined ? {} : { bytesPerSecond }),
+    });
   }
 
   /**
@@ -504,9 +526,13 @@ export class KafkaBroker implements AsyncDisposable {
     const found = this.#partition(this.#topic(topic), partition);
     const { replicas, leader } = found;
     const next = nodeId ?? after(replicas, leader, (id) => this.#core.cluster.isUp(id));
-    if (!replicas.includes(next) || !this.#core.cluster.isUp(next)) {
+    if (next === undefined || !replicas.includes(next) || !this.#core.cluster.isUp(next)) {
+      const who = next === undefined ? "another node" : `node ${next}`;
       throw unknown(
-        `Cannot have node ${next} lead "${topic}" partition ${partition}: its replicas are ${replicas}, up are ${this.#up}`,
+        `Cannot have ${who} lead "${topic}" partition ${partition}: its leader is ${leader}, its replicas are ${
+          replicas.join(", ")
+        }, and ${this.#up}`,
+        { topic },
       );
     }
     found.elect(next);
@@ -527,8 +553,9 @@ export class KafkaBroker implements AsyncDisposable {
     const { cluster, groups } = this.#core;
     const next = nodeId ??
       after(this.nodeIds, cluster.coordinatorOf(groupId), (id) => cluster.isUp(id));
-    if (!cluster.isUp(next)) {
-      throw unknown(`Cannot have node ${next} coordinate "${groupId}": up are ${this.#up}`);
+    if (next === undefined || !cluster.isUp(next)) {
+      const who = next === undefined ? "another node" : `node ${next}`;
+      throw unknown(`Cannot have ${who} coordinate "${groupId}": ${this.#up}`);
     }
     cluster.moveCoordinator(groupId, next);
     groups.unload([groupId]);
@@ -543,15 +570,19 @@ export class KafkaBroker implements AsyncDisposable {
    *
    * @param nodeId The node; default: all of them.
    */
-  async takeDown(nodeId?: number): Promise<void> {
+  takeDown(nodeId?: number): Promise<void> {
+    return this.#inTurn(() => this.#takeDown(this.#nodeOrAll(nodeId)));
+  }
+
+  async #takeDown(ids: readonly number[]): Promise<void> {
     const { cluster, groups } = this.#core;
-    const ids = nodeId === undefined ? this.nodeIds : [this.#node(nodeId)];
     const moved = groups.groups().map(({ groupId }) => groupId)
       .filter((groupId) => ids.includes(cluster.coordinatorOf(groupId)));
-    for (const id of ids) cluster.setUp(id, false);
-    groups.unload(moved);
+    cluster.setUp(ids, false);
     // While nobody coordinates a group, nobody can miss its members' heartbeats.
-    if (this.#up.length === 0) this.#core.close();
+    groups.unload(moved);
+    if (cluster.nodes.some(({ up }) => up)) groups.resumeTimers(this.#core.now());
+    this.#core.changed();
     await Promise.all(ids.map((id) => this.#nodes.close(id)));
   }
 
@@ -562,18 +593,23 @@ export class KafkaBroker implements AsyncDisposable {
    * @throws {BrokerError} With code `PORT_TAKEN` if another program has its port by now, and with code
    * `NOT_RUNNING` if the broker is stopped.
    */
-  async bringUp(nodeId?: number): Promise<void> {
-    if (this.#stopping !== undefined) {
-      throw new BrokerError("NOT_RUNNING", "Cannot bring up a node: the broker is stopped");
-    }
+  bringUp(nodeId?: number): Promise<void> {
+    return this.#inTurn(() => this.#bringUp(this.#nodeOrAll(nodeId)));
+  }
+
+  async #bringUp(ids: readonly number[]): Promise<void> {
+    this.#assertRunning("bring up a node");
     const { cluster, groups } = this.#core;
-    const ids = nodeId === undefined ? this.nodeIds : [this.#node(nodeId)];
-    for (const id of ids.filter((id) => !cluster.isUp(id))) {
-      await this.#nodes.open(id);
-      cluster.setUp(id, true);
-    }
+    const down = ids.filter((id) => !cluster.isUp(id));
+    // Before their ports are open, so that no client finds a node that says it is not there.
+    cluster.setUp(down, true);
     groups.resumeTimers(this.#core.now());
     this.#core.changed();
+    const results = await Promise.allSettled(down.map((id) => this.#nodes.open(id)));
+    const failed = down.filter((_, index) => results[index]!.status === "rejected");
+    if (failed.length === 0) return;
+    await this.#takeDown(failed);
+    throw results.find((result) => result.status === "rejected")!.reason;
   }
 
   /**
@@ -581,10 +617,15 @@ export class KafkaBroker implements AsyncDisposable {
    * they have committed are still there afterwards; members have a whole session timeout to come back.
    *
    * @param nodeId The node; default: all of them.
+   * @throws {BrokerError} As {@linkcode bringUp} does.
    */
-  async restart(nodeId?: number): Promise<void> {
-    await this.takeDown(nodeId);
-    await this.bringUp(nodeId);
+  restart(nodeId?: number): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#assertRunning("restart");
+      const ids = this.#nodeOrAll(nodeId);
+      await this.#takeDown(ids);
+      await this.#bringUp(ids);
+    });
   }
 
   /**
@@ -620,8 +661,8 @@ export class KafkaBroker implements AsyncDisposable {
   }
 
   /**
-   * Stops the broker: its ports close, its connections end, and what it kept is gone. Waiting helpers
-   * reject. To stop twice does nothing more.
+   * Stops the broker, for good: its ports close, its connections end, and waiting helpers reject. What
+   * it kept can still be looked at. To stop twice does nothing more.
    *
    * @returns Resolves when nothing is left behind.
    */
@@ -630,12 +671,9 @@ export class KafkaBroker implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    await this.takeDown();
-    this.#core.close();
     this.#controls.clear();
-    this.#core.watcher.failAll(
-      new BrokerError("NOT_RUNNING", "Cannot wait any longer: the broker is stopped"),
-    );
+    this.#core.close();
+    await this.#inTurn(() => this.#takeDown(this.nodeIds));
     this.#log.debug("Kafka broker stopped");
   }
 
@@ -644,14 +682,31 @@ export class KafkaBroker implements AsyncDisposable {
     await this.stop();
   }
 
-  get #up(): number[] {
-    return this.nodeIds.filter((id) => this.#core.cluster.isUp(id));
+  get #up(): string {
+    const up = this.nodeIds.filter((id) => this.#core.cluster.isUp(id));
+    return `up are ${up.join(", ") || "none"}`;
+  }
+
+  /** Does something about nodes when all that was asked for before is done. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  #assertRunning(what: string): void {
+    if (this.#stopping === undefined) return;
+    throw new BrokerError("NOT_RUNNING", `Cannot ${what}: the broker is stopped`);
+  }
+
+  #nodeOrAll(nodeId: number | undefined): number[] {
+    return nodeId === undefined ? this.nodeIds : [this.#node(nodeId)];
   }
 
   #when<T>(look: () => T | undefined, what: () => string, options: WaitOptions): Promise<T> {
     if (this.#stopping !== undefined) {
       return Promise.reject(
-        new BrokerError("NOT_RUNNING", `Cannot wait for ${what()}; the broker is stopped`),
+        new BrokerError("NOT_RUNNING", `Cannot wait for ${what()}, and the broker is stopped`),
       );
     }
     return this.#core.watcher.when(look, what, options);
@@ -659,7 +714,7 @@ export class KafkaBroker implements AsyncDisposable {
 
   #node(nodeId: number): number {
     if (this.nodeIds.includes(nodeId)) return nodeId;
-    throw unknown(`Cannot find node ${nodeId}: there are ${this.nodeIds}`);
+    throw unknown(`Cannot find node ${nodeId}: there are ${this.nodeIds.join(", ")}`);
   }
 
   #topic(name: string): Topic {
@@ -685,13 +740,12 @@ function unknown(message: string, options: { topic?: string } = {}): BrokerError
   return new BrokerError("UNKNOWN_PART", message, options);
 }
 
-/** The next one behind an item, all round. */
+/** The next one behind an item, all round; undefined if there is no other. */
 function after(
   items: readonly number[],
   item: number,
   allowed: (item: number) => boolean,
-): number {
+): number | undefined {
   const at = items.indexOf(item);
-  const order = [...items.slice(at + 1), ...items.slice(0, at + 1)];
-  return order.find(allowed) ?? -1;
+  return [...items.slice(at + 1), ...items.slice(0, Math.max(at, 0))].find(allowed);
 }

@@ -1,16 +1,30 @@
 import type { Buffer } from "node:buffer";
-import { ConnectionError } from "../errors.ts";
+import { OptionsError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
-import type { ResolvedKafkaBrokerOptions, ResolvedListenerOptions } from "./broker_options.ts";
-import { BrokerError } from "./errors.ts";
+import { printValue } from "../options/print_value.ts";
+import {
+  ADVERTISED,
+  isAddress,
+  MAIN_LISTENER,
+  type ResolvedKafkaBrokerOptions,
+  type ResolvedListenerOptions,
+} from "./broker_options.ts";
 import type { Connection } from "./network/connection.ts";
 import { Listener } from "./network/listener.ts";
 import type { Pace } from "./network/pacer.ts";
 import type { Session } from "./requests.ts";
 import { SaslSession } from "./sasl/sasl_session.ts";
 
-/** The name of the listener that the broker's own options describe. */
-export const MAIN_LISTENER = "main";
+/** Addresses to listen on that nobody can connect to, and what clients take instead. */
+const ANY_ADDRESS: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
+/** A connection, and where it came in. */
+export interface NodeConnection {
+  readonly connection: Connection<Session>;
+  readonly nodeId: number;
+  /** The listener's name. */
+  readonly listener: string;
+}
 
 interface Port {
   readonly nodeId: number;
@@ -59,8 +73,10 @@ export class Nodes {
   }
 
   /** All connections that are open. */
-  get connections(): Connection<Session>[] {
-    return this.#ports.flatMap(({ listener }) => [...listener?.connections ?? []]);
+  get connections(): NodeConnection[] {
+    return this.#ports.flatMap(({ nodeId, name, listener }) =>
+      [...listener?.connections ?? []].map((connection) => ({ connection, nodeId, listener: name }))
+    );
   }
 
   /**
@@ -68,16 +84,15 @@ export class Nodes {
    *
    * @param nodeId The node.
    * @throws {BrokerError} With code `PORT_TAKEN` if another program has one.
+   * @throws {ConnectionError} If there is no such host here, or it may not be used.
    */
   async open(nodeId: number): Promise<void> {
-    const ports = this.#of(nodeId);
-    try {
-      await Promise.all(ports.map((port) => this.#open(port)));
-    } catch (cause) {
-      await this.close(nodeId);
-      if (!(cause instanceof ConnectionError)) throw cause;
-      throw new BrokerError("PORT_TAKEN", cause.message, { cause });
-    }
+    // All have to be done before some are closed again: one that opens later would stay.
+    const results = await Promise.allSettled(this.#of(nodeId).map((port) => this.#open(port)));
+    const failed = results.find(({ status }) => status === "rejected");
+    if (failed === undefined) return;
+    await this.close(nodeId);
+    throw (failed as PromiseRejectedResult).reason;
   }
 
   /** Closes the ports of a node, and all their connections. */
@@ -97,7 +112,7 @@ export class Nodes {
    * @returns How many there were.
    */
   async disconnectAll(): Promise<number> {
-    const { connections } = this;
+    const connections = this.connections.map(({ connection }) => connection);
     for (const connection of connections) connection.destroy();
     await Promise.all(connections.map(({ closed }) => closed));
     return connections.length;
@@ -117,8 +132,12 @@ export class Nodes {
   /** Where clients find a node. */
   address(nodeId: number, name: string): { host: string; port: number } {
     const { options: { advertised }, port } = this.#of(nodeId).find((port) => port.name === name)!;
-    if (advertised === undefined) return { host: this.#hostname, port };
-    const text = advertised(nodeId);
+    if (advertised === undefined) return { host: this.#host, port };
+    const text: unknown = typeof advertised === "function" ? advertised(nodeId) : advertised;
+    if (!isAddress(text)) {
+      const value = printValue(text);
+      throw new OptionsError([{ option: `advertised(${nodeId})`, value, expected: ADVERTISED }]);
+    }
     const at = text.lastIndexOf(":");
     return {
       host: text.slice(0, at).replace(/^\[(.*)\]$/, "$1"),
@@ -129,7 +148,12 @@ export class Nodes {
   /** Where a listener of a node really is, as `host:port`. */
   bound(nodeId: number, name: string): string {
     const { port } = this.#of(nodeId).find((port) => port.name === name)!;
-    return `${this.#hostname.includes(":") ? `[${this.#hostname}]` : this.#hostname}:${port}`;
+    return `${this.#host.includes(":") ? `[${this.#host}]` : this.#host}:${port}`;
+  }
+
+  /** What clients connect to, where nothing else is advertised. */
+  get #host(): string {
+    return ANY_ADDRESS[this.#hostname] ?? this.#hostname;
   }
 
   #of(nodeId: number): Port[] {

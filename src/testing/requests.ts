@@ -1,6 +1,8 @@
 import type { Buffer } from "node:buffer";
 import type { Logger } from "../logger.ts";
+import { answerFault } from "./answer.ts";
 import type { ControlAction, Controls } from "./controls.ts";
+import { BrokerError } from "./errors.ts";
 import type { BrokerState, RequestContext } from "./handlers/handler.ts";
 import { HANDLERS } from "./handlers/mod.ts";
 import type { Connection } from "./network/connection.ts";
@@ -62,18 +64,42 @@ export class Requests {
     const action = await this.#control(connection, request);
     const { signal } = connection;
     if (action?.delayMs !== undefined && !await passes(action.delayMs, signal)) return;
-    if (action?.hang) return await connection.closed;
+    if (action?.hang) return await gone(signal);
     if (action?.drop === "request") return this.#drop(connection, api, "before");
-    let body: unknown;
-    if (action?.answer !== undefined) body = action.answer;
-    else if (action?.error !== undefined) {
-      body = api.failure(request.body, errorCodeOf(action.error)!);
-    } else body = await this.#handle(connection, request);
+    const body = await this.#answer(connection, request, action);
     if (action?.drop === "response") return this.#drop(connection, api, "after");
-    if (body === null || body === undefined || connection.signal.aborted) return;
+    if (body === null || body === undefined) return;
     await connection.write(writeResponse(api, version, correlationId, body));
     // It has been told; as in Kafka, there is no second try on the same connection.
     if (sasl?.state === "failed") this.#end(connection, sasl.failure ?? "it is not let in");
+  }
+
+  async #answer(
+    connection: Connection<Session>,
+    request: UnderstoodRequest,
+    action: ControlAction | undefined,
+  ): Promise<unknown> {
+    const { api, version, body } = request;
+    if (action?.answer !== undefined) {
+      const fault = action.answer && answerFault(api, version, action.answer);
+      if (fault === null) return action.answer;
+      throw new BrokerError(
+        "INVALID_CONTROL",
+        `Cannot answer ${api.name}, version ${version}, with what a control gives: ${fault}`,
+      );
+    }
+    const handler = HANDLERS.get(api.key)!;
+    const context = this.#context(connection, request);
+    if (action?.error !== undefined) {
+      return handler.fail(body, errorCodeOf(action.error)!, context);
+    }
+    try {
+      return await handler.handle(body, context);
+    } catch (error) {
+      // Nobody waits for it any more.
+      if (context.gone.aborted) return null;
+      throw error;
+    }
   }
 
   #read(connection: Connection<Session>, frame: Buffer): UnderstoodRequest | undefined {
@@ -119,29 +145,22 @@ export class Requests {
     });
   }
 
-  async #handle(
+  #context(
     connection: Connection<Session>,
-    { api, version, clientId, body }: UnderstoodRequest,
-  ): Promise<unknown> {
+    { version, clientId }: UnderstoodRequest,
+  ): RequestContext {
     const { nodeId, listener, sasl } = connection.session!;
-    const gone = connection.signal;
-    const context: RequestContext = {
+    return {
       state: this.#state,
       nodeId,
       listener,
       version,
       clientId,
       clientHost: `/${connection.remoteAddress}`,
-      gone,
+      gone: connection.signal,
       sasl,
+      hangUp: (reason) => this.#refuse(connection, reason),
     };
-    try {
-      return await HANDLERS.get(api.key)!.handle(body, context);
-    } catch (error) {
-      // Nobody waits for it any more.
-      if (gone.aborted) return null;
-      throw error;
-    }
   }
 
   #drop(connection: Connection<Session>, api: AnyApi, when: string): void {
@@ -167,6 +186,14 @@ export class Requests {
       clientId: connection.session?.clientId ?? null,
     });
   }
+}
+
+/** Waits until the client goes. */
+function gone(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
 }
 
 /** Waits, unless the client goes. */

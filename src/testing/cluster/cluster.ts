@@ -200,15 +200,11 @@ export class Cluster {
     return topic;
   }
 
-  /** Marks a node as up or down; the leaders of its partitions move, as do its coordinators. */
-  setUp(nodeId: number, up: boolean): void {
-    const node = this.nodes.find(({ id }) => id === nodeId)!;
-    node.up = up;
+  /** Marks nodes as up or down, all at once; partitions without a leader get one, if there is any. */
+  setUp(nodeIds: readonly number[], up: boolean): void {
+    for (const node of this.nodes) if (nodeIds.includes(node.id)) node.up = up;
     for (const { partitions } of this.#topics.values()) {
-      for (const partition of partitions) {
-        if (this.isUp(partition.leader)) continue;
-        partition.elect(partition.replicas.find((id) => this.isUp(id)) ?? -1);
-      }
+      for (const partition of partitions) partition.electOf((id) => this.isUp(id));
     }
   }
 
@@ -217,12 +213,19 @@ export class Cluster {
     return this.nodes.some(({ id, up }) => up && id === nodeId);
   }
 
-  /** The node that coordinates a group; -1 while none is up. */
+  /**
+   * The node that coordinates a group; -1 while none is up. It stays the same for as long as it is up,
+   * whatever becomes of others.
+   */
   coordinatorOf(groupId: string): number {
-    const moved = this.#movedCoordinators.get(groupId);
-    if (moved !== undefined && this.isUp(moved)) return moved;
-    const up = this.nodes.filter((node) => node.up);
-    return up.length === 0 ? -1 : up[hash(groupId) % up.length]!.id;
+    const { nodes } = this;
+    const preferred = hash(groupId) % nodes.length;
+    const current = this.#movedCoordinators.get(groupId) ?? nodes[preferred]!.id;
+    if (this.isUp(current)) return current;
+    const next = [...nodes.slice(preferred), ...nodes.slice(0, preferred)].find(({ up }) => up);
+    if (next === undefined) return -1;
+    this.#movedCoordinators.set(groupId, next.id);
+    return next.id;
   }
 
   /** Has a group coordinated by another node. */
@@ -281,9 +284,10 @@ export class Cluster {
         maxBatchBytes: config.maxMessageBytes,
         compacted: config.compacted,
         logAppendTime: config.logAppendTime,
+        maxFutureMs: config.maxFutureMs,
       });
       const partition = new Partition(name, partitions.length, ids, log);
-      partition.leader = ids.find((id) => this.isUp(id)) ?? -1;
+      partition.electOf((id) => this.isUp(id));
       partitions.push(partition);
     }
   }

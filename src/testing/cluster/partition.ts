@@ -1,6 +1,9 @@
 import { ERROR } from "../protocol/error_codes.ts";
 import type { PartitionLog } from "../log/partition_log.ts";
 
+/** The leader of a partition that has none. */
+const NOBODY = -1;
+
 /** One partition of a topic: its log, and which node leads it. */
 export class Partition {
   readonly topic: string;
@@ -12,13 +15,15 @@ export class Partition {
   leader: number;
   /** Counts the elections. */
   leaderEpoch = 0;
+  /** The node that led it last, or does. */
+  #lastLeader: number;
   readonly #waiting = new Set<() => void>();
 
   constructor(topic: string, index: number, replicas: readonly number[], log: PartitionLog) {
     this.topic = topic;
     this.index = index;
     this.replicas = replicas;
-    this.leader = replicas[0]!;
+    this.leader = this.#lastLeader = replicas[0]!;
     this.log = log;
   }
 
@@ -30,10 +35,23 @@ export class Partition {
   elect(nodeId: number): void {
     if (nodeId === this.leader) return;
     this.leader = nodeId;
+    if (nodeId !== NOBODY) this.#lastLeader = nodeId;
     this.leaderEpoch++;
     this.log.beginLeaderEpoch(this.leaderEpoch);
     // Whoever waits here waits at the wrong node.
     this.changed();
+  }
+
+  /**
+   * Sees to it that a node that is up leads, if there is one: the leader that it had, or else the first
+   * of the replicas.
+   *
+   * @param isUp Tells which nodes are up.
+   */
+  electOf(isUp: (nodeId: number) => boolean): void {
+    if (isUp(this.leader)) return;
+    const next = isUp(this.#lastLeader) ? this.#lastLeader : this.replicas.find(isUp);
+    this.elect(next ?? NOBODY);
   }
 
   /**

@@ -11,9 +11,10 @@ export interface TopicSetting {
 export const SETTING_SOURCE = { TOPIC: 1, DEFAULT: 5 } as const;
 
 interface Known {
+  /** The default. */
   readonly value: string;
   readonly type: number;
-  /** What is allowed; undefined: `allowed` says. */
+  /** What is allowed. */
   readonly test: (value: string) => boolean;
 }
 
@@ -21,45 +22,67 @@ const BOOLEAN = 1;
 const STRING = 2;
 const INT = 3;
 const LONG = 5;
+const DOUBLE = 6;
 const LIST = 7;
 
 const whole = (least: number) => (value: string): boolean =>
   /^-?\d+$/.test(value) && Number(value) >= least;
 const oneOf = (...values: string[]) => (value: string): boolean => values.includes(value);
 
+const between = (least: number, most: number) => (value: string): boolean =>
+  whole(least)(value) && Number(value) <= most;
+const boolean = (value: string): boolean => /^(true|false)$/i.test(value);
+const MAX_LONG = "9223372036854775807";
+
 /**
- * The settings that mean something here, with Apache Kafka's defaults; "retention.*" are kept and told
- * but never acted upon, as nothing is ever deleted by age or size.
+ * Apache Kafka's settings of topics, with its defaults. What they are about is done for
+ * "cleanup.policy", "max.message.bytes", "message.timestamp.after.max.ms", "message.timestamp.type" and
+ * "min.insync.replicas". The others are kept and told but change nothing: nothing is on a disk or
+ * compressed anew, and nothing is deleted by age or size or compacted by itself.
  */
 const KNOWN: Readonly<Record<string, Known>> = {
   "cleanup.policy": {
     value: "delete",
     type: LIST,
-    test: oneOf("delete", "compact", "compact,delete", "delete,compact"),
+    test: (value) => value.split(",").every((policy) => /^\s*(delete|compact|)\s*$/.test(policy)),
   },
-  "compression.type": { value: "producer", type: STRING, test: oneOf("producer") },
+  "compression.gzip.level": { value: "-1", type: INT, test: (value) => /^(-1|[1-9])$/.test(value) },
+  "compression.lz4.level": { value: "9", type: INT, test: between(1, 17) },
+  "compression.type": {
+    value: "producer",
+    type: STRING,
+    test: oneOf("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"),
+  },
+  "compression.zstd.level": { value: "3", type: INT, test: between(-131_072, 22) },
+  "delete.retention.ms": { value: "86400000", type: LONG, test: whole(0) },
+  "file.delete.delay.ms": { value: "60000", type: LONG, test: whole(0) },
+  "flush.messages": { value: MAX_LONG, type: LONG, test: whole(1) },
+  "flush.ms": { value: MAX_LONG, type: LONG, test: whole(0) },
+  "index.interval.bytes": { value: "4096", type: INT, test: whole(0) },
+  "max.compaction.lag.ms": { value: MAX_LONG, type: LONG, test: whole(1) },
   "max.message.bytes": { value: "1048588", type: INT, test: whole(0) },
+  "message.timestamp.after.max.ms": { value: "3600000", type: LONG, test: whole(0) },
+  "message.timestamp.before.max.ms": { value: MAX_LONG, type: LONG, test: whole(0) },
   "message.timestamp.type": {
     value: "CreateTime",
     type: STRING,
     test: oneOf("CreateTime", "LogAppendTime"),
   },
-  "min.insync.replicas": { value: "1", type: INT, test: whole(1) },
-  "retention.bytes": { value: "-1", type: LONG, test: whole(-1) },
-  "retention.ms": { value: "604800000", type: LONG, test: whole(-1) },
-  "delete.retention.ms": { value: "86400000", type: LONG, test: whole(0) },
-  "segment.bytes": { value: "1073741824", type: INT, test: whole(1024) },
-  "segment.ms": { value: "604800000", type: LONG, test: whole(1) },
   "min.cleanable.dirty.ratio": {
     value: "0.5",
-    type: 6,
-    test: (value) => Number(value) >= 0 && Number(value) <= 1,
+    type: DOUBLE,
+    test: (value) => value !== "" && Number(value) >= 0 && Number(value) <= 1,
   },
-  "unclean.leader.election.enable": {
-    value: "false",
-    type: BOOLEAN,
-    test: oneOf("true", "false"),
-  },
+  "min.compaction.lag.ms": { value: "0", type: LONG, test: whole(0) },
+  "min.insync.replicas": { value: "1", type: INT, test: whole(1) },
+  preallocate: { value: "false", type: BOOLEAN, test: boolean },
+  "retention.bytes": { value: "-1", type: LONG, test: whole(-1) },
+  "retention.ms": { value: "604800000", type: LONG, test: whole(-1) },
+  "segment.bytes": { value: "1073741824", type: INT, test: whole(1024 * 1024) },
+  "segment.index.bytes": { value: "10485760", type: INT, test: whole(4) },
+  "segment.jitter.ms": { value: "0", type: LONG, test: whole(0) },
+  "segment.ms": { value: "604800000", type: LONG, test: whole(1) },
+  "unclean.leader.election.enable": { value: "false", type: BOOLEAN, test: boolean },
 };
 
 /** The settings of one topic. */
@@ -73,6 +96,16 @@ export class TopicConfig {
   /** The largest record batch that the topic takes, in bytes. */
   get maxMessageBytes(): number {
     return Number(this.#value("max.message.bytes"));
+  }
+
+  /** How far ahead of the broker's clock a record's time may be, in milliseconds. */
+  get maxFutureMs(): number {
+    return Number(this.#value("message.timestamp.after.max.ms"));
+  }
+
+  /** How many replicas have to be up for who wants the acknowledgement of all. */
+  get minInsyncReplicas(): number {
+    return Number(this.#value("min.insync.replicas"));
   }
 
   /** Whether keys are needed, because compaction goes by them. */

@@ -24,7 +24,7 @@ export const describeConfigs: Handler = handler(describeConfigsApi, (request, co
       resourceType,
       resourceName,
       configs: settings
-        .filter(({ name }) => configurationKeys === null || configurationKeys.includes(name))
+        .filter(({ name }) => isAsked(configurationKeys, name))
         .map(({ name, value, isDefault, type }) => ({
           name,
           value,
@@ -39,6 +39,11 @@ export const describeConfigs: Handler = handler(describeConfigsApi, (request, co
     };
   }),
 }));
+
+/** As Kafka has it, an empty list asks for all, too. */
+function isAsked(names: readonly string[] | null, name: string): boolean {
+  return names === null || names.length === 0 || names.includes(name);
+}
 
 function topicSettings(name: string, { state }: RequestContext) {
   return state.cluster.topic(name)?.config.settings() ?? ERROR.UNKNOWN_TOPIC_OR_PARTITION;

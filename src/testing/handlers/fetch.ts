@@ -9,7 +9,7 @@ type AskedPartition = AskedTopic["partitions"][number];
 
 /** From this version on topics go by their ids (KIP-516). */
 const FIRST_WITH_IDS = 13;
-/** The session id of a fetch that is whole in itself (KIP-227). */
+/** The session id of an answer to which no session belongs (KIP-227). */
 const NO_SESSION = 0;
 
 /**
@@ -19,7 +19,8 @@ const NO_SESSION = 0;
  * client sends whole requests from then on.
  */
 export const fetch: Handler = handler(api, async (request, context) => {
-  if (request.sessionId !== NO_SESSION && request.sessionEpoch > 0) {
+  // Epoch 0 begins a session and -1 ends one: both are whole requests.
+  if (request.sessionEpoch > 0) {
     return { errorCode: ERROR.FETCH_SESSION_ID_NOT_FOUND, sessionId: NO_SESSION, responses: [] };
   }
   const deadline = context.state.now() + request.maxWaitMs;

@@ -33,6 +33,8 @@ export interface RequestContext {
   readonly gone: AbortSignal;
   /** There on listeners that ask for authentication. */
   readonly sasl: SaslSession | undefined;
+  /** Closes the connection, as Kafka does where it cannot tell otherwise that something is wrong. */
+  hangUp(reason: string): void;
 }
 
 /** Answers the requests of one API; null: there is no answer. */
@@ -41,10 +43,18 @@ export type Handle<A extends AnyApi> = (
   context: RequestContext,
 ) => ResponseOf<A> | null | Promise<ResponseOf<A> | null>;
 
+/** Makes the answer of a request that fails as a whole. */
+export type Fail<A extends AnyApi> = (
+  request: RequestOf<A>,
+  errorCode: number,
+  context: RequestContext,
+) => ResponseOf<A> | null;
+
 /** An API and who answers it. */
 export interface Handler {
   readonly api: AnyApi;
   readonly handle: Handle<AnyApi>;
+  readonly fail: Fail<AnyApi>;
 }
 
 /**
@@ -52,8 +62,13 @@ export interface Handler {
  *
  * @param api The API.
  * @param handle Answers it.
+ * @param fail Answers it with an error. Default: as its messages can say it.
  * @returns Both.
  */
-export function handler<A extends AnyApi>(api: A, handle: Handle<A>): Handler {
-  return { api, handle: handle as Handle<AnyApi> };
+export function handler<A extends AnyApi>(
+  api: A,
+  handle: Handle<A>,
+  fail: Fail<A> = (request, errorCode) => api.failure(request, errorCode),
+): Handler {
+  return { api, handle: handle as Handle<AnyApi>, fail: fail as Fail<AnyApi> };
 }

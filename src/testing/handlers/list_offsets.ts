@@ -10,7 +10,7 @@ const MAX_TIMESTAMP = -3;
 /** KIP-405: nothing is tiered here, so that all there is is local. */
 const EARLIEST_LOCAL = -4;
 
-const NOWHERE = { offset: -1, timestamp: -1 };
+const NOWHERE = { offset: -1, timestamp: -1, leaderEpoch: -1 };
 
 /** API 2: where a partition begins and ends, and which record is the first of a time. */
 export const listOffsets: Handler = handler(api, (request, { state, nodeId }) => ({
@@ -22,19 +22,19 @@ export const listOffsets: Handler = handler(api, (request, { state, nodeId }) =>
         ? ERROR.UNKNOWN_TOPIC_OR_PARTITION
         : partition.check(nodeId, currentLeaderEpoch);
       if (partition === undefined || errorCode !== ERROR.NONE) {
-        return { partitionIndex, errorCode, ...NOWHERE, leaderEpoch: -1 };
+        return { partitionIndex, errorCode, ...NOWHERE };
       }
       const { log, leaderEpoch } = partition;
       const found = timestamp === LATEST
-        ? { offset: log.endOffset, timestamp: -1 }
+        ? { offset: log.endOffset, timestamp: -1, leaderEpoch }
         : timestamp === EARLIEST || timestamp === EARLIEST_LOCAL
-        ? { offset: log.startOffset, timestamp: -1 }
+        ? { offset: log.startOffset, timestamp: -1, leaderEpoch }
         : timestamp === MAX_TIMESTAMP
         ? log.maxTimestamp()
         : timestamp < 0
         ? null
         : log.offsetForTimestamp(timestamp);
-      return { partitionIndex, errorCode, ...(found ?? NOWHERE), leaderEpoch };
+      return { partitionIndex, errorCode, ...(found ?? NOWHERE) };
     }),
   })),
 }));

@@ -1,4 +1,5 @@
 import type { Topic } from "../cluster/cluster.ts";
+import { topicNameFault } from "../cluster/topic_names.ts";
 import { ERROR } from "../protocol/error_codes.ts";
 import { metadata as api } from "../protocol/messages/metadata.ts";
 import { ZERO_UUID } from "../protocol/codec.ts";
@@ -10,7 +11,7 @@ const NOT_ASKED = -2147483648;
 
 /** API 3: which nodes there are, and which one leads each partition. */
 export const metadata: Handler = handler(api, (request, context) => {
-  const { cluster } = context.state;
+  const { state, state: { cluster } } = context;
   const topics = asked(request.topics, context.version) === null
     ? cluster.topics.map((topic) => describe(topic, context))
     : (request.topics ?? []).map(({ name, topicId }) => {
@@ -18,7 +19,10 @@ export const metadata: Handler = handler(api, (request, context) => {
       const topic = name === null ? cluster.topicById(topicId) ?? ERROR.UNKNOWN_TOPIC_ID : byId
         // As in Kafka, a topic is asked for by its name or by its id.
         ? ERROR.INVALID_REQUEST
-        : autoCreate(context.state, name, request.allowAutoTopicCreation);
+        : topicNameFault(name) !== null
+        // Whether or not it is to be made: it never can be.
+        ? ERROR.INVALID_TOPIC_EXCEPTION
+        : autoCreate(state, name, request.allowAutoTopicCreation);
       if (typeof topic !== "number") return describe(topic, context);
       return {
         errorCode: topic,
@@ -27,18 +31,25 @@ export const metadata: Handler = handler(api, (request, context) => {
         partitions: [],
       };
     });
+  return { ...describeNodes(context), topics };
+}, (request, errorCode, context) => {
+  // An error is about topics. Without its nodes, a client would not know whom to ask again.
+  const { topics, errorCode: ofAll } = api.failure(request, errorCode);
+  return { ...describeNodes(context), topics, errorCode: ofAll! };
+});
+
+function describeNodes({ state, state: { cluster }, listener }: RequestContext) {
   return {
     brokers: cluster.nodes.filter(({ up }) => up).map(({ id }) => ({
       nodeId: id,
-      ...context.state.address(id, context.listener),
+      ...state.address(id, listener),
       rack: null,
     })),
     clusterId: cluster.clusterId,
     controllerId: cluster.controllerId,
-    topics,
     clusterAuthorizedOperations: NOT_ASKED,
   };
-});
+}
 
 /** In version 0 an empty list means all topics, later null does. */
 function asked<T>(topics: T[] | null, version: number): T[] | null {

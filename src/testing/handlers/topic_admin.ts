@@ -12,16 +12,29 @@ import { attempt } from "./topics.ts";
 /** "As many as the broker takes by default" (KIP-464). */
 const DEFAULT = -1;
 
+/** As in Kafka, more than this is taken for a mistake. */
+const MAX_NEW_PARTITIONS = 10_000;
+
 /** API 19 */
 export const createTopics: Handler = handler(createTopicsApi, (request, { state }) => {
   const count = new Map<string, number>();
   for (const { name } of request.topics) count.set(name, (count.get(name) ?? 0) + 1);
+  const newPartitions = request.topics.reduce(
+    (sum, { numPartitions, assignments }) => sum + Math.max(numPartitions, assignments.length),
+    0,
+  );
   const topics = [...new Map(request.topics.map((topic) => [topic.name, topic])).values()].map(
     (asked) => {
       let topic: Topic | undefined;
       const outcome = attempt(() => {
         if (count.get(asked.name)! > 1) {
           throw new TopicError("INVALID_REQUEST", "Duplicate topic name.");
+        }
+        if (newPartitions > MAX_NEW_PARTITIONS) {
+          throw new TopicError(
+            "POLICY_VIOLATION",
+            "Excessively large number of partitions per request.",
+          );
         }
         const config = Object.fromEntries(asked.configs.map(({ name, value }) => [name, value]));
         topic = state.cluster.createTopic(asked.name, {
