@@ -59,21 +59,30 @@ export interface FaultProxyStats {
  * as `advertised` of a `KafkaBroker`, as `advertised.listeners` of Apache Kafka, which needs
  * {@linkcode address} before it starts. That is why the target need not be there yet.
  *
- * @example A client survives that all its connections break
- * ```ts ignore
+ * @example A client whose connections all break comes back
+ * ```ts no-eval
+ * import { ThreadManager } from "@kafka-threads/kafka-threads";
  * import { FaultProxy, KafkaBroker } from "@kafka-threads/kafka-threads/testing";
  *
  * await using proxy = await new FaultProxy(() => broker.bootstrapServers).listen();
- * await using broker = await KafkaBroker.start({ advertised: proxy.address });
+ * await using broker = await KafkaBroker.start({
+ *   topics: { orders: 3 },
+ *   advertised: proxy.address,
+ * });
+ * await using manager = await new ThreadManager({
+ *   consumer: { bootstrapServers: proxy.address, groupId: "shop.orders", topics: ["orders"] },
+ *   onMessage: (message) => console.log(message.offset),
+ * }).start();
  *
- * // … start a client on proxy.address …
+ * console.log(`${proxy.cut()} connections were cut`);
  * await proxy.whenConnected();
- * proxy.cut();
- * await proxy.whenConnected(); // It came back.
  * ```
  *
  * @example A slow line, and then none at all
- * ```ts ignore
+ * ```ts no-eval
+ * import { FaultProxy } from "@kafka-threads/kafka-threads/testing";
+ *
+ * await using proxy = await new FaultProxy("localhost:9092").listen();
  * const slow = proxy.delay(200, { direction: "toClient" });
  * await slow.whenHit();
  * const blackHole = proxy.stall();
