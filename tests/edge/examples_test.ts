@@ -3,7 +3,7 @@ import { describe, it } from "#std/testing/bdd";
 import { runChild } from "../support/child.ts";
 import { uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
-import { addMessages, smallTopic } from "./support.ts";
+import { addMessages, smallTopic } from "./small_topic.ts";
 
 const slow = { timeout: 60_000 };
 
@@ -66,5 +66,13 @@ describe("examples without Kafka", () => {
     }).ended;
     assert.equal(code, 0, stderr);
     assert.match(stdout, /is 499500$/m);
+  });
+});
+
+describe("examples that bring their own Kafka", () => {
+  it("test_broker.ts tests a consumer, with a fault on purpose", slow, async () => {
+    const { code, stdout, stderr } = await runChild(example("test_broker")).ended;
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^4 messages handled, committed in spite of a failed commit$/m);
   });
 });
