@@ -205,6 +205,16 @@ describe("Joining a group", () => {
     assert.deepEqual([ada.value.generationId, bob.value.generationId], [1, 1]);
   });
 
+  it("holds the first generation up although somebody leaves meanwhile", () => {
+    const rig = new Rig({ initialRebalanceDelayMs: 3_000 });
+    const ada = rig.enter("ada");
+    rig.enter("bob");
+    rig.leave("bob");
+    assert.ok(ada.isOpen);
+    rig.pass(6_000);
+    assert.equal(ada.value.members.length, 1);
+  });
+
   it("holds the first generation up no longer than the rebalance timeout", () => {
     const rig = new Rig({ initialRebalanceDelayMs: 3_000 });
     const ada = rig.enter("ada", { rebalanceTimeoutMs: 7_000 });

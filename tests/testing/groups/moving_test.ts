@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "#std/testing/bdd";
-import { GROUP, named, Rig } from "./rig.ts";
+import { errorName } from "../../../src/testing/protocol/error_codes.ts";
+import { subscription } from "./bytes.ts";
+import { GROUP, named, Rig, TOPIC } from "./rig.ts";
 
 describe("A coordinator that stops and starts", () => {
   it("tells who waits to join that it is not the coordinator", () => {
@@ -64,6 +66,27 @@ describe("A coordinator that stops and starts", () => {
     }
     rig.stable({ cyd: {} });
     assert.equal(rig.group.state, "Stable");
+  });
+
+  it("knows a static member by the id that it has been given last", () => {
+    const rig = new Rig().stable({ ada: { instanceId: "one" } });
+    rig.join("ada", { memberId: "" });
+    rig.coordinator.unload();
+    rig.coordinator.resumeTimers(rig.now);
+    assert.equal(rig.beat("ada"), "NONE");
+  });
+
+  it("goes by the subscriptions of that generation again", () => {
+    const rig = new Rig().stable({ ada: {} });
+    rig.join("ada", { protocols: [{ name: "range", metadata: subscription("else") }] });
+    rig.coordinator.unload();
+    rig.coordinator.resumeTimers(rig.now);
+    const { topics } = rig.coordinator.deleteOffsets({
+      groupId: GROUP,
+      topics: ["else", TOPIC].map((name) => ({ name, partitions: [{ partitionIndex: 0 }] })),
+    });
+    const errors = topics.map(({ partitions }) => errorName(partitions[0]!.errorCode));
+    assert.deepEqual(errors, ["NONE", "GROUP_SUBSCRIBED_TO_TOPIC"]);
   });
 
   it("keeps what is committed", () => {
