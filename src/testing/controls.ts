@@ -1,6 +1,6 @@
 import { BrokerError } from "./errors.ts";
 import { ERROR, errorCodeOf } from "./protocol/error_codes.ts";
-import type { ApiName } from "./protocol/registry.ts";
+import type { ApiName } from "./protocol/api_name.ts";
 import type { WaitOptions, Watcher } from "./watcher.ts";
 
 /** A request, as a control sees it. */

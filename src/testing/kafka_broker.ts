@@ -20,7 +20,8 @@ import type { LogRecord } from "./log/records.ts";
 import { Nodes } from "./nodes.ts";
 import { Partitioner } from "./partitioner.ts";
 import { ERROR, errorName } from "./protocol/error_codes.ts";
-import { apiByKey, apiByName, type ApiName } from "./protocol/registry.ts";
+import type { ApiName } from "./protocol/api_name.ts";
+import { apiByKey, apiByName } from "./protocol/registry.ts";
 import { Requests } from "./requests.ts";
 import type { WaitOptions } from "./watcher.ts";
 

@@ -37,5 +37,5 @@ export type { Compression } from "./log/compression.ts";
 export type { CompactionResult } from "./log/partition_log.ts";
 export type { NewRecord } from "./log/encode_batch.ts";
 export type { LogRecord, LogRecordHeader } from "./log/records.ts";
-export type { ApiName } from "./protocol/registry.ts";
+export type { ApiName } from "./protocol/api_name.ts";
 export type { WaitOptions } from "./watcher.ts";

@@ -10,7 +10,8 @@ import type { AnyApi } from "./protocol/api.ts";
 import { MalformedError } from "./protocol/codec.ts";
 import { readRequest, type UnderstoodRequest, writeResponse } from "./protocol/envelope.ts";
 import { ERROR, errorCodeOf } from "./protocol/error_codes.ts";
-import { type ApiName, APIS, supportedVersions } from "./protocol/registry.ts";
+import type { ApiName } from "./protocol/api_name.ts";
+import { APIS, supportedVersions } from "./protocol/registry.ts";
 import type { SaslSession } from "./sasl/sasl_session.ts";
 
 /** What the broker knows of a connection. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { AnyApi } from "./api.ts";
+import type { ApiName } from "./api_name.ts";
 import { apiVersions } from "./messages/api_versions.ts";
 import { createPartitions } from "./messages/create_partitions.ts";
 import { createTopics } from "./messages/create_topics.ts";
@@ -30,35 +31,6 @@ import { produce } from "./messages/produce.ts";
 import { saslAuthenticate } from "./messages/sasl_authenticate.ts";
 import { saslHandshake } from "./messages/sasl_handshake.ts";
 import { syncGroup } from "./messages/sync_group.ts";
-
-/** An API's name as the protocol guide has it. */
-export type ApiName =
-  | "Produce"
-  | "Fetch"
-  | "ListOffsets"
-  | "Metadata"
-  | "OffsetCommit"
-  | "OffsetFetch"
-  | "FindCoordinator"
-  | "JoinGroup"
-  | "Heartbeat"
-  | "LeaveGroup"
-  | "SyncGroup"
-  | "DescribeGroups"
-  | "ListGroups"
-  | "SaslHandshake"
-  | "ApiVersions"
-  | "CreateTopics"
-  | "DeleteTopics"
-  | "DeleteRecords"
-  | "InitProducerId"
-  | "OffsetForLeaderEpoch"
-  | "DescribeConfigs"
-  | "SaslAuthenticate"
-  | "CreatePartitions"
-  | "DeleteGroups"
-  | "OffsetDelete"
-  | "DescribeCluster";
 
 /** The APIs, in the order of their keys. */
 export const APIS = {
