@@ -68,6 +68,8 @@ export class Connection<Session = unknown> implements Peer {
   #handling = false;
   /** The client has said that it sends no more, and all it sent is in the splitter. */
   #ended = false;
+  /** No further frame is handled. */
+  #stopped = false;
   #destroyed = false;
 
   /**
@@ -91,7 +93,8 @@ export class Connection<Session = unknown> implements Peer {
     });
     this.#outbound = new Lane({
       deliver: (chunk) => socket.write(chunk),
-      onEnd: () => socket.end(),
+      // Not left to the client: one that never closes its side would stay for ever.
+      onEnd: () => socket.end(() => this.destroy()),
       onRoom: () => this.#tellRoom(),
     });
     if (options.pace !== null) this.setPace(options.pace);
@@ -154,8 +157,9 @@ export class Connection<Session = unknown> implements Peer {
     this.#outbound.setPace(pace);
   }
 
-  /** Ends the connection when what has been written is sent. */
+  /** Ends the connection when what has been written is sent; nothing more is handled. */
   end(): void {
+    this.#stopped = true;
     this.#outbound.end();
   }
 
@@ -166,6 +170,7 @@ export class Connection<Session = unknown> implements Peer {
   }
 
   #receive(chunk: Buffer): boolean {
+    if (this.#stopped) return true;
     this.#splitter.push(chunk);
     if (!this.#handling) void this.#handleAll();
     return !this.#handling || this.#splitter.bufferedBytes < READ_AHEAD_BYTES;
@@ -182,7 +187,7 @@ export class Connection<Session = unknown> implements Peer {
     this.#handling = true;
     try {
       for (;;) {
-        if (this.#destroyed) return;
+        if (this.#destroyed || this.#stopped) return;
         const frame = this.#splitter.next();
         if (frame === undefined) break;
         const handled = this.#options.onFrame(this, frame);

@@ -197,6 +197,28 @@ describe("Listener", () => {
     await client.closed;
   });
 
+  it("ends a connection when its answer is sent, and handles nothing more", async () => {
+    for (const pace of [null, { latencyMs: 20 }]) {
+      let frames = 0;
+      const listener = await open({
+        onFrame: async (connection, frame) => {
+          frames++;
+          await echo(connection, frame);
+          connection.end();
+        },
+      });
+      listener.setNetwork(pace);
+      const client = await dial(listener.port, true);
+      const [connection] = [...listener.connections];
+      client.socket.write(Buffer.concat([framed("the first"), framed("the second")]));
+      assert.equal(`${(await client.read(13)).subarray(4)}`, "the first");
+      await client.ended;
+      await connection?.closed; // Although the client has not closed its side.
+      client.socket.destroy();
+      assert.deepEqual([frames, client.received], [1, 13]);
+    }
+  });
+
   it("remembers what it is told of a connection", async () => {
     const names: (string | undefined)[] = [];
     const ids = new Set<number>();
