@@ -1,11 +1,11 @@
 // What the tests of KafkaBroker share.
 import { Buffer } from "node:buffer";
 import type { Kafka } from "kafkajs";
-import { KafkaBroker, type KafkaBrokerOptions } from "../../../src/testing/mod.ts";
+import { type ApiName, KafkaBroker, type KafkaBrokerOptions } from "../../../src/testing/mod.ts";
 import { encodeBatch, type NewRecord } from "../../../src/testing/log/encode_batch.ts";
 import type { Logger } from "../../../src/logger.ts";
 import { quietClient } from "../../support/kafka/client.ts";
-import { type RawClient, rawClient } from "./raw_client.ts";
+import { A, type RawClient, rawClient } from "./raw_client.ts";
 
 /** A line of the log. */
 export interface LogLine {
@@ -42,6 +42,8 @@ export interface Rig extends AsyncDisposable {
   log: RecordingLogger;
   /** A new connection to a node; default: the first. */
   raw(nodeId?: number): Promise<RawClient>;
+  /** Resolves when one more request of an API has come and its handler answers or waits. */
+  handling(api: ApiName): Promise<void>;
   /** A kafkajs client that prints nothing and is quick to try again. */
   kafkajs: Kafka;
   /** Does something when the rig ends, before the broker stops. */
@@ -57,6 +59,14 @@ export async function rig(options: KafkaBrokerOptions = {}): Promise<Rig> {
   return {
     broker,
     log,
+    async handling(api) {
+      const asked = Promise.withResolvers<void>();
+      using _ = broker.control(api, () => asked.resolve());
+      await asked.promise;
+      // By the time somebody else has been answered, its handler has begun.
+      await using other = await rawClient(broker.bootstrapServers);
+      await other.ask(A.apiVersions, { clientSoftwareName: "x", clientSoftwareVersion: "1" });
+    },
     raw: async (nodeId = 1) => stack.use(await rawClient(broker.bootstrapServers, nodeId - 1)),
     kafkajs: eagerClient(broker.bootstrapServers),
     defer: (end) => stack.defer(async () => void await end()),
