@@ -31,9 +31,12 @@ export interface BrokerTlsOptions {
   cert: string;
   /** Its private key; it is never printed. */
   key: string;
-  /** Whom to trust for clients' certificates. Default: nobody. */
+  /**
+   * Whom to trust for clients' certificates: those signed by others are turned away. Default: clients
+   * are not asked for any.
+   */
   ca?: string | string[];
-  /** Whether clients must have a certificate that `ca` vouches for. Default: `false`. */
+  /** Whether clients must have a certificate; otherwise they may. Default: `false`. */
   requireClientCert?: boolean;
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Connection, type Peer } from "./connection.ts";
 import { MAX_FRAME_BYTES } from "./frames.ts";
 import { listen } from "./listen.ts";
@@ -17,9 +17,9 @@ export interface ListenerTls {
   readonly cert: string;
   /** Its private key. */
   readonly key: string;
-  /** The authorities whose clients are let in, where `requestCert` is set. Default: none. */
+  /** The authorities of clients' certificates: others are turned away. Default: nobody is asked. */
   readonly ca?: string | readonly string[];
-  /** Whether a client must show a certificate. Default: `false`. */
+  /** Whether a client must show a certificate; otherwise it may. Default: `false`. */
   readonly requestCert?: boolean;
 }
 
@@ -77,13 +77,20 @@ export class Listener<Session = unknown> {
         cert: tls.cert,
         key: tls.key,
         ...(tls.ca === undefined ? {} : { ca: [tls.ca].flat() }),
-        requestCert,
+        requestCert: requestCert || tls.ca !== undefined,
         rejectUnauthorized: requestCert,
       });
       server.on("connection", (socket) => this.#track(socket));
       server.on("secureConnection", (socket) => {
         this.#track(socket);
-        this.#connect(socket);
+        // As Kafka's "requested": a client may come without a certificate, but not with a foreign one.
+        if (showsForeignCertificate(socket)) {
+          options.onRefused(
+            this.#peerOf(socket),
+            `its certificate is not to be trusted: ${socket.authorizationError}`,
+          );
+          socket.destroy();
+        } else this.#connect(socket);
       });
       server.on("tlsClientError", (error, socket) => {
         // While this listener closes, it is the one that left.
@@ -195,6 +202,10 @@ export class Listener<Session = unknown> {
       name: `${remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress}:${remotePort}`,
     };
   }
+}
+
+function showsForeignCertificate(socket: TLSSocket): boolean {
+  return !socket.authorized && Object.keys(socket.getPeerCertificate() ?? {}).length > 0;
 }
 
 // OpenSSL (Node), BoringSSL (Bun) and rustls (Deno) say the same in different words.

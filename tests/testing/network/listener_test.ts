@@ -401,9 +401,11 @@ describe("Listener", () => {
 
   describe("with TLS", () => {
     let certificates: Certificates;
+    let strangers: Certificates;
     before(async () => {
       const folder = await mkdtemp(join(tmpdir(), "kafka-threads-listener-"));
       certificates = await makeCertificates(folder);
+      strangers = await makeCertificates(folder);
       await rm(folder, { recursive: true });
     });
     const tls = () => ({ cert: certificates.serverCert, key: certificates.serverKey });
@@ -451,6 +453,21 @@ describe("Listener", () => {
       await unknown.closed;
       assert.equal(unknown.received, 0);
       assert.match(refusals.at(-1)!, /^the handshake of TLS failed: .*certificate/i);
+    });
+
+    it("lets those in who have no certificate, and nobody with a foreign one", async () => {
+      const listener = await open({ tls: { ...tls(), ca: certificates.ca } });
+      const { ca, clientCert, clientKey } = certificates;
+      for (const own of [{}, { cert: clientCert, key: clientKey }]) {
+        const client = await dialTls(listener.port, { ca, ...own });
+        assert.equal(`${await exchange(client, "hello there")}`, "hello there");
+      }
+      const foreign = { cert: strangers.clientCert, key: strangers.clientKey };
+      const client = await dialTls(listener.port, { ca, ...foreign });
+      client.socket.write(framed("any frame"));
+      await client.closed;
+      assert.equal(client.received, 0);
+      assert.match(refusals.at(-1)!, /^its certificate is not to be trusted: .*LEAF_SIGNATURE/);
     });
 
     it("closes in the middle of a handshake", async () => {
