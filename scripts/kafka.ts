@@ -6,10 +6,10 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import {
+  type ApacheKafka,
+  type ApacheKafkaOptions,
   createTopic,
-  type KafkaCluster,
-  type KafkaClusterOptions,
-  startKafka,
+  startApacheKafka,
   unsecuredToken,
 } from "../tests/support/kafka/mod.ts";
 
@@ -25,7 +25,7 @@ const USAGE = `Starts Apache Kafka (KRaft) in a temporary folder, until Ctrl-C.
   --help                  prints this`;
 
 interface Plan {
-  cluster: KafkaClusterOptions;
+  cluster: ApacheKafkaOptions;
   topics: { name: string; partitions: number }[];
 }
 
@@ -46,9 +46,9 @@ async function main(args: string[]): Promise<number> {
   const interrupted = new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
   });
-  let cluster: KafkaCluster | void;
+  let cluster: ApacheKafka | void;
   try {
-    cluster = await Promise.race([startKafka(plan.cluster), interrupted]);
+    cluster = await Promise.race([startApacheKafka(plan.cluster), interrupted]);
   } catch (error) {
     console.error(`Cannot start Apache Kafka: ${(error as Error).message}`);
     return 1;
@@ -127,7 +127,7 @@ function wholeNumber(option: string, text: string, least: number, most: number):
   return number;
 }
 
-function describe({ bootstrapServers, tls, sasl, folder }: KafkaCluster): void {
+function describe({ bootstrapServers, tls, sasl, folder }: ApacheKafka): void {
   console.log(`Apache Kafka is up: ${bootstrapServers}`);
   if (tls) console.log(`TLS: ${tls.bootstrapServers}, authority in ${folder}/ca.pem`);
   if (sasl) {

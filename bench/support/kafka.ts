@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { startKafka } from "../../tests/support/kafka/mod.ts";
+import { startApacheKafka } from "../../tests/support/kafka/mod.ts";
 
 /** The broker that all the contestants of a run share. */
 export interface BenchKafka extends AsyncDisposable {
@@ -26,7 +26,7 @@ export async function benchKafka(bootstrapServers?: string): Promise<BenchKafka>
     };
   }
   const pom = await readFile(new URL("../../tests/support/kafka/pom.xml", import.meta.url), "utf8");
-  const cluster = await startKafka({ heapMb: 768 });
+  const cluster = await startApacheKafka({ heapMb: 768 });
   return {
     bootstrapServers: cluster.bootstrapServers,
     version: `Apache Kafka ${

@@ -1,76 +1,107 @@
 import { rmSync } from "node:fs";
-import { mkdtemp, readdir, readFile } from "node:fs/promises";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, matchesGlob, relative } from "node:path";
+import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { type BorrowedKafka, borrowKafka } from "./kafka.ts";
+import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
 import { type Tally, tallyJunit } from "./junit.ts";
+import { borrowApacheKafka, type BorrowedKafka, borrowEmbeddedKafka } from "./kafka.ts";
 import { runCommand } from "./processes.ts";
-import { obtainRuntime, type Runtime, type RuntimeName } from "./runtimes.ts";
+import { obtainRuntime, type Runtime, type RuntimeName, RUNTIMES } from "./runtimes.ts";
+import { findTests, ROOT } from "./test_files.ts";
 
-const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** A runner that takes longer hangs. */
-const RUNNER_LIMIT_MS = 15 * 60_000;
+const RUNNER_LIMIT_MS = 10 * 60_000;
+
+/** The brokers that tests run on, the quicker one first. */
+const BROKERS: readonly BrokerKind[] = ["embedded", "apache"];
 
 /** Which tests are run, and where. */
 export interface TestRunOptions {
   /** In which runtimes, in this order. */
   runtimes: readonly RuntimeName[];
+  /** On which brokers, in this order. */
+  brokers: readonly BrokerKind[];
   /** Files whose path matches this glob, or contains it; default: all. */
   only?: string;
 }
 
 /** What came out of it. */
 export interface TestRunResult extends Tally {
-  /** Runtimes that could not be had, and why. */
+  /** Runtimes and brokers that could not be had, and why. */
   missing: string[];
 }
 
 /**
- * Runs the tests in one runtime after the other, on one Kafka.
+ * Runs the tests on one broker after the other, and in one runtime after the other: those that use a
+ * Kafka on each broker, the others once.
  *
  * @param options Which, and where.
  * @returns All counts together.
  * @throws {Error} If no file matches.
  */
-export async function runTests({ runtimes, only }: TestRunOptions): Promise<TestRunResult> {
+export async function runTests(
+  { runtimes, brokers, only }: TestRunOptions,
+): Promise<TestRunResult> {
   const files = await findTests(only);
-  const testsOf = (name: RuntimeName) =>
-    files.filter((file) => {
-      // Below a folder named after a runtime are the tests of what only that one has.
-      const [, of] = /\/(deno|bun|node)\//.exec(file) ?? [];
-      return of === undefined || of === name;
-    });
   const result: TestRunResult = { passed: 0, failed: [], skipped: [], missing: [] };
-  const kafka = await borrowKafka({ tls: true, sasl: true });
-  if ("reason" in kafka) console.log(`Without Kafka: ${kafka.reason}`);
-  else console.log(`Kafka: ${kafka.bootstrapServers}, ${kafka.source}`);
-  try {
-    for (const name of runtimes) await runIn(name, testsOf(name), kafka, result);
-  } finally {
-    if (!("reason" in kafka)) await kafka[Symbol.asyncDispose]();
+  const available: Runtime[] = [];
+  for (const name of runtimes) {
+    try {
+      available.push(await obtainRuntime(name));
+    } catch (error) {
+      result.missing.push(`${name}: ${(error as Error).message}`);
+      console.log(`\n${name}: skipped, ${(error as Error).message}`);
+    }
+  }
+  for (const broker of brokers) {
+    const runs = available
+      .map((runtime) => ({
+        runtime,
+        paths: files
+          .filter((file) => file.brokers.includes(broker))
+          .filter((file) => file.runtime === undefined || file.runtime === runtime.name)
+          .map(({ path }) => path),
+      }))
+      .filter(({ paths }) => paths.length > 0);
+    if (runs.length > 0) await PASSES[broker](runs, result);
   }
   return result;
 }
 
+/** A runtime, and the tests that are for it. */
+interface Run {
+  runtime: Runtime;
+  paths: string[];
+}
+
+const PASSES: Record<BrokerKind, (runs: Run[], result: TestRunResult) => Promise<void>> = {
+  async embedded(runs, result) {
+    for (const run of runs) {
+      await using kafka = await borrowEmbeddedKafka(run.runtime);
+      await runIn(run, "embedded", kafka, result);
+    }
+  },
+  async apache(runs, result) {
+    const borrowed = await borrowApacheKafka();
+    if ("reason" in borrowed) {
+      result.missing.push(`apache: ${borrowed.reason}`);
+      return console.log(`\napache: skipped, ${borrowed.reason}`);
+    }
+    await using kafka = borrowed;
+    for (const run of runs) await runIn(run, "apache", kafka, result);
+  },
+};
+
 async function runIn(
-  name: RuntimeName,
-  files: string[],
-  kafka: BorrowedKafka | { reason: string },
+  { runtime, paths }: Run,
+  broker: BrokerKind,
+  kafka: BorrowedKafka,
   result: TestRunResult,
 ): Promise<void> {
-  if (files.length === 0) return console.log(`\n${name}: none of the files is for it`);
-  let runtime: Runtime;
-  try {
-    runtime = await obtainRuntime(name);
-  } catch (error) {
-    result.missing.push(`${name}: ${(error as Error).message}`);
-    console.log(`\n${name}: skipped, ${(error as Error).message}`);
-    return;
-  }
-  const label = `${name} ${runtime.version}`;
-  console.log(`\n${label}: ${files.length} files`);
+  const { name } = runtime;
+  const label = `${name} ${runtime.version}, ${broker}`;
+  console.log(`\n${label}: ${paths.length} files, ${kafka.source} at ${kafka.bootstrapServers}`);
   const began = performance.now();
   const folder = await mkdtemp(join(tmpdir(), "kafka-threads-tests-"));
   // Not only when this function ends: an interrupt ends the process.
@@ -78,9 +109,9 @@ async function runIn(
   process.once("exit", removeFolder);
   try {
     const report = join(folder, "report.xml");
-    const { code, late } = await runCommand(COMMANDS[name](runtime.executable, report, files), {
+    const { code, late } = await runCommand(COMMANDS[name](runtime.executable, report, paths), {
       cwd: ROOT,
-      env: "reason" in kafka ? {} : kafka.variables,
+      env: kafka.variables,
       timeoutMs: RUNNER_LIMIT_MS,
       ...(name === "deno" ? { rewrite: dotsInOneLine } : {}),
     });
@@ -94,8 +125,8 @@ async function runIn(
     const seconds = Math.round((performance.now() - began) / 1_000);
     console.log(`\n${label}: ${summary(tally)} (${seconds} s)`);
     result.passed += tally.passed;
-    result.failed.push(...tally.failed.map((test) => `${name}: ${test}`));
-    result.skipped.push(...tally.skipped.map((test) => `${name}: ${test}`));
+    result.failed.push(...tally.failed.map((test) => `${name}, ${broker}: ${test}`));
+    result.skipped.push(...tally.skipped.map((test) => `${name}, ${broker}: ${test}`));
   } finally {
     removeFolder();
     process.off("exit", removeFolder);
@@ -150,26 +181,6 @@ const COMMANDS: Record<
   ],
 };
 
-/** What takes longest begins first: begun last, it would run on alone. */
-function rank(file: string): number {
-  if (/fault_broker|\/kafka_test/.test(file)) return 0;
-  return /fault_|\/drivers\/\w+_test/.test(file) ? 1 : 2;
-}
-
-async function findTests(only: string | undefined): Promise<string[]> {
-  const folder = join(ROOT, "tests");
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith("_test.ts"))
-    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
-    .filter((file) => only === undefined || file.includes(only) || matchesGlob(file, only))
-    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
-  if (files.length === 0) {
-    throw new Error(`Cannot find tests: no file matches "${only ?? "tests"}"`);
-  }
-  return files;
-}
-
 /**
  * The line that a run ends with.
  *
@@ -193,24 +204,35 @@ export function printExceptions({ failed, skipped, missing }: TestRunResult): vo
 }
 
 /**
- * Reads `--runtimes`, `--only` and `--fail-on-skip`.
+ * Reads `--runtimes`, `--brokers` and `--only`.
  *
  * @param values The arguments as they were given.
  * @returns The options.
- * @throws {Error} If a runtime is not known.
+ * @throws {Error} If a runtime or a broker is not known.
  */
 export function testRunOptions(values: {
   runtimes?: string | undefined;
+  brokers?: string | undefined;
   only?: string | undefined;
 }): TestRunOptions {
-  const runtimes = (values.runtimes ?? "deno,bun,node").split(",").map((text) => text.trim());
-  for (const name of runtimes) {
-    if (!(name in COMMANDS)) {
-      throw new Error(`Cannot take "${name}" as --runtimes: it is some of deno,bun,node`);
-    }
-  }
   return {
-    runtimes: runtimes as RuntimeName[],
+    runtimes: listOption("--runtimes", values.runtimes, RUNTIMES),
+    brokers: listOption("--brokers", values.brokers, BROKERS),
     ...(values.only === undefined ? {} : { only: values.only }),
   };
+}
+
+function listOption<T extends string>(
+  option: string,
+  given: string | undefined,
+  known: readonly T[],
+): readonly T[] {
+  if (given === undefined) return known;
+  return given.split(",").map((text) => {
+    const name = known.find((name) => name === text.trim());
+    if (name === undefined) {
+      throw new Error(`Cannot take "${text.trim()}" as ${option}: it is some of ${known}`);
+    }
+    return name;
+  });
 }

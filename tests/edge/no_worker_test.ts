@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { runChild } from "../support/child.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
-import { smallTopic } from "./support.ts";
+import { smallTopic } from "./small_topic.ts";
 
 const slow = { timeout: 60_000 };
 const FIXTURE = new URL("./fixtures/no_worker.ts", import.meta.url);

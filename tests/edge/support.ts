@@ -1,11 +1,10 @@
-// What the tests at the library's edges share: programs, run by whatever command, and a small topic.
+// What the tests at the library's edges share: programs, run by whatever command.
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { createTopic, produce, sharedKafka, uniqueName } from "../support/kafka/mod.ts";
 
 /** The root of the repository. */
 export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
@@ -58,23 +57,4 @@ export interface Folder extends AsyncDisposable {
 export async function temporaryFolder(): Promise<Folder> {
   const path = await mkdtemp(join(tmpdir(), "kafka-threads-edge-"));
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
-}
-
-/**
- * Makes a topic with twenty messages in one partition.
- *
- * @returns The variables by which the examples find it.
- */
-export async function smallTopic(): Promise<{ KAFKA_BOOTSTRAP_SERVERS: string; TOPIC: string }> {
-  const { bootstrapServers } = await sharedKafka();
-  const topic = uniqueName("edge");
-  await createTopic(bootstrapServers, topic);
-  await addMessages(bootstrapServers, topic);
-  return { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, TOPIC: topic };
-}
-
-/** Produces twenty messages: `{"id":0}` to `{"id":19}`. */
-export async function addMessages(bootstrapServers: string, topic: string): Promise<void> {
-  const messages = Array.from({ length: 20 }, (_, id) => ({ value: JSON.stringify({ id }) }));
-  await produce(bootstrapServers, topic, messages);
 }

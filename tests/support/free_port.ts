@@ -34,6 +34,21 @@ export async function freePort(): Promise<number> {
   return port!;
 }
 
+/**
+ * Finds TCP ports that lie side by side; see {@linkcode freePorts}.
+ *
+ * @param count How many.
+ * @returns The first one.
+ */
+export async function freePortRange(count: number): Promise<number> {
+  for (let attempts = 0; attempts < 1_000; attempts++) {
+    const [first] = await freePorts(1);
+    const range = Array.from({ length: count }, (_, index) => first! + index);
+    if ((await Promise.all(range.map(isFree))).every(Boolean)) return first!;
+  }
+  throw new Error(`Cannot find ${count} free ports side by side on 127.0.0.1`);
+}
+
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

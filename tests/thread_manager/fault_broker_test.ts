@@ -68,7 +68,7 @@ describe("ThreadManager and a broker that fails", options, () => {
       await task();
     } finally {
       if (state === "hung") broker.resume();
-      else if (broker.pid === undefined) await broker.start();
+      else if (!broker.isUp) await broker.start();
     }
   };
 
@@ -94,6 +94,8 @@ describe("ThreadManager and a broker that fails", options, () => {
       assert.equal(test.manager.state, "running");
     });
     await handled.until(30_000);
+    // Its answer brings the figures up to date.
+    await test.manager.health();
     const atReturn = test.manager.stats();
     assert(atReturn.pollErrors > 0);
     // What is produced after its return comes as well.

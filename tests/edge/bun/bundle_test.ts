@@ -3,7 +3,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "#std/testing/bdd";
 import { needsKafka } from "../../support/kafka_skip.ts";
-import { run, smallTopic, temporaryFolder } from "../support.ts";
+import { smallTopic } from "../small_topic.ts";
+import { run, temporaryFolder } from "../support.ts";
 
 const slow = { timeout: 60_000 };
 const PROGRAM = "tests/edge/fixtures/compiled.ts";

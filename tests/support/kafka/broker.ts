@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { waitForAnswer } from "./answer.ts";
+import type { KafkaTestBroker } from "./cluster.ts";
 import { javaCommand } from "./java.ts";
 import { type GuardedProcess, spawnGuarded, whileHeld } from "./guard.ts";
 import type { BrokerPorts } from "./properties.ts";
@@ -8,24 +9,10 @@ import type { BrokerPorts } from "./properties.ts";
 const ANSWER_TIMEOUT_MS = 60_000;
 const EXIT_TIMEOUT_MS = 30_000;
 
-/** One broker of a {@linkcode KafkaCluster}. */
-export interface KafkaTestBroker {
-  /** Its `node.id`, from 1. */
-  readonly nodeId: number;
-  /** Its PLAINTEXT listener, `host:port`. */
-  readonly bootstrapServer: string;
-  /** The Java process; undefined while it is down. */
+/** A broker of Apache Kafka: a Java process. */
+export interface ApacheBroker extends KafkaTestBroker {
+  /** Its process; undefined while it is down. */
   readonly pid: number | undefined;
-  /** SIGKILL, as by a power cut; resolves when the process is gone. Does nothing when it is down. */
-  kill(): Promise<void>;
-  /** SIGTERM: a clean shutdown; resolves when the process is gone. Does nothing when it is down. */
-  stop(): Promise<void>;
-  /** Starts it again, on the same ports and data; resolves when it answers. */
-  start(): Promise<void>;
-  /** SIGSTOP: the process stands still, its connections stay open. */
-  pause(): void;
-  /** SIGCONT: goes on after {@linkcode pause}. */
-  resume(): void;
 }
 
 /** What {@linkcode createBroker} takes. */
@@ -45,7 +32,7 @@ export interface BrokerOptions {
 }
 
 /** A broker as its cluster sees it. */
-export interface OwnedBroker extends KafkaTestBroker {
+export interface OwnedBroker extends ApacheBroker {
   /** Runs `kafka-storage format` with these further arguments. */
   format(args: string[]): Promise<void>;
   /** Starts the process without waiting for an answer. */
@@ -136,6 +123,9 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
   return {
     nodeId,
     bootstrapServer,
+    get isUp() {
+      return isUp();
+    },
     get pid() {
       return isUp() ? current!.pid : undefined;
     },

@@ -12,22 +12,11 @@ const OLDEST_JAVA = 17;
 export type KafkaAvailability = { ok: true } | { ok: false; reason: string };
 
 /**
- * Tells whether the tests on a shared Kafka can run: `KAFKA_BOOTSTRAP_SERVERS` names one, or one can
- * be started.
+ * Tells whether `startApacheKafka` can work on this machine.
  *
  * @returns `ok`, or the reason to print beside the skipped tests.
  */
-export async function kafkaAvailable(): Promise<KafkaAvailability> {
-  if (process.env["KAFKA_BOOTSTRAP_SERVERS"]) return { ok: true };
-  return await kafkaStartable();
-}
-
-/**
- * Tells whether `startKafka` can work on this machine, which the tests need that kill brokers.
- *
- * @returns `ok`, or the reason to print beside the skipped tests.
- */
-export async function kafkaStartable(): Promise<KafkaAvailability> {
+export async function apacheStartable(): Promise<KafkaAvailability> {
   const java = await javaMajorVersion();
   if (java === undefined) {
     return { ok: false, reason: `Apache Kafka needs Java ${OLDEST_JAVA}, and there is no "java"` };

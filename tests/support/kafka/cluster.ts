@@ -1,19 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { freePorts } from "../free_port.ts";
-import { createBroker, type KafkaTestBroker, type OwnedBroker } from "./broker.ts";
-import { makeCertificates } from "./certificates.ts";
-import { classArchiveOptions } from "./class_archive.ts";
-import { kafkaClassPath } from "./class_path.ts";
-import { spawnGuarded } from "./guard.ts";
-import { type BrokerPorts, serverProperties } from "./properties.ts";
-import { SASL_USER, type SaslAccess } from "./sasl.ts";
+import type { SaslAccess } from "./sasl.ts";
 
-const PORT_ATTEMPTS = 3;
-
-/** What {@linkcode startKafka} takes. */
+/** What a Kafka for tests is made of. */
 export interface KafkaClusterOptions {
   /** How many brokers, all of them controllers too; default 1. */
   brokers?: 1 | 3;
@@ -23,8 +10,6 @@ export interface KafkaClusterOptions {
   sasl?: boolean;
   /** Further lines of `server.properties`; they win over the defaults. */
   config?: Record<string, string>;
-  /** The heap of each broker in MiB; default 512. */
-  heapMb?: number;
   /** The port of the first broker's PLAINTEXT listener; default any free one. */
   port?: number;
 }
@@ -39,7 +24,7 @@ export interface TlsAccess {
   clientKey: string;
 }
 
-/** A running Apache Kafka. */
+/** A running Kafka, of this library or Apache's. */
 export interface KafkaCluster extends AsyncDisposable {
   /** The PLAINTEXT listeners, `host:port,…`. */
   readonly bootstrapServers: string;
@@ -48,154 +33,26 @@ export interface KafkaCluster extends AsyncDisposable {
   readonly tls: TlsAccess | undefined;
   /** There if SASL was asked for. */
   readonly sasl: SaslAccess | undefined;
-  /** The temporary folder: data, logs, certificates. */
-  readonly folder: string;
-  /** Kills the brokers and removes the folder. */
+  /** Ends it, and leaves nothing behind. */
   stop(): Promise<void>;
 }
 
-/**
- * Starts Apache Kafka in KRaft mode, on free ports of 127.0.0.1 and in a temporary folder, and
- * waits until it answers. It ends with {@linkcode KafkaCluster.stop}, with `await using`, or when
- * this process ends, however that happens; it does not keep this process alive.
- *
- * @param options How many brokers and which listeners.
- * @returns The running cluster.
- * @throws {Error} When a broker does not answer within 60 s, with the end of its log.
- */
-export async function startKafka(options: KafkaClusterOptions = {}): Promise<KafkaCluster> {
-  const classPath = await kafkaClassPath();
-  const archive = await classArchiveOptions(classPath, async (recording) => {
-    const cluster = await startOnce({ classPath, javaOptions: recording }, {});
-    try {
-      // Java writes the archive when it ends in good order.
-      await cluster.brokers[0]!.stop();
-    } finally {
-      await cluster.stop();
-    }
-  });
-  for (let attempt = 1;; attempt++) {
-    try {
-      return await startOnce({ classPath, javaOptions: archive }, options);
-    } catch (error) {
-      // Somebody was quicker to take a port that had been free.
-      const taken = /Address already in use|BindException/.test((error as Error).message);
-      if (!taken || options.port !== undefined || attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
-}
-
-async function startOnce(
-  runtime: { classPath: string; javaOptions: string[] },
-  options: KafkaClusterOptions,
-): Promise<KafkaCluster> {
-  const count = options.brokers ?? 1;
-  const ports = await choosePorts(count, options);
-  const folder = await mkdtemp(join(tmpdir(), "kafka-threads-"));
-  // Holds the folder until the brokers' own guards do.
-  const guard = await spawnGuarded(["true"], { folder, log: join(folder, "guard.log") });
-  const clusterId = randomBytes(16).toString("base64url");
-  const brokers: OwnedBroker[] = [];
-
-  const stop = async (): Promise<void> => {
-    await Promise.all(brokers.map((broker) => broker.kill()));
-    await rm(folder, { recursive: true, force: true });
-    for (const broker of brokers.splice(0)) broker.release();
-    guard.release();
-  };
-
-  try {
-    const certificates = options.tls ? await makeCertificates(folder) : undefined;
-    const keyStore = join(folder, "broker.pem");
-    const trustStore = join(folder, "ca.pem");
-    if (certificates) {
-      await writeFile(keyStore, `${certificates.serverKey}${certificates.serverCert}`);
-    }
-    for (let nodeId = 1; nodeId <= count; nodeId++) {
-      const brokerFolder = join(folder, `broker-${nodeId}`);
-      await mkdir(brokerFolder);
-      await writeFile(
-        join(brokerFolder, "server.properties"),
-        serverProperties({
-          nodeId,
-          ports,
-          dataFolder: join(brokerFolder, "data"),
-          ...(certificates && { tls: { keyStore, trustStore } }),
-          ...(options.config && { config: options.config }),
-        }),
-      );
-      brokers.push(createBroker({
-        nodeId,
-        clusterId,
-        ports,
-        clusterFolder: folder,
-        folder: brokerFolder,
-        ...runtime,
-        heapMb: options.heapMb ?? 512,
-      }));
-    }
-    await brokers[0]!.format(scramUsers(options.sasl));
-    for (const { nodeId } of brokers.slice(1)) await copyFormat(folder, nodeId);
-    await Promise.all(brokers.map((broker) => broker.launch()));
-    const nodeIds = brokers.map(({ nodeId }) => nodeId);
-    await Promise.all(brokers.map((broker) => broker.knows(nodeIds)));
-
-    const listeners = (kind: keyof BrokerPorts): string =>
-      ports.map((of) => `127.0.0.1:${of[kind]}`).join(",");
-    return {
-      bootstrapServers: listeners("plaintext"),
-      brokers: [...brokers],
-      tls: certificates && {
-        bootstrapServers: listeners("tls"),
-        ca: certificates.ca,
-        clientCert: certificates.clientCert,
-        clientKey: certificates.clientKey,
-      },
-      sasl: options.sasl
-        ? {
-          bootstrapServers: listeners("sasl"),
-          ...SASL_USER,
-          mechanisms: ["plain", "scram-sha-256", "scram-sha-512", "oauthbearer"],
-        }
-        : undefined,
-      folder,
-      stop,
-      [Symbol.asyncDispose]: stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-}
-
-async function choosePorts(count: number, options: KafkaClusterOptions): Promise<BrokerPorts[]> {
-  const free = await freePorts(count * 4);
-  return Array.from({ length: count }, (_, index) => ({
-    plaintext: index === 0 && options.port !== undefined ? options.port : free.pop()!,
-    controller: free.pop()!,
-    ...(options.tls && { tls: free.pop()! }),
-    ...(options.sasl && { sasl: free.pop()! }),
-  }));
-}
-
-/** Formats a further broker as the first one was: a copy is quicker than one more Java. */
-async function copyFormat(folder: string, nodeId: number): Promise<void> {
-  const data = join(folder, `broker-${nodeId}`, "data");
-  await cp(join(folder, "broker-1", "data"), data, { recursive: true });
-  const file = join(data, "meta.properties");
-  const text = await readFile(file, "utf8");
-  const own = { "node.id": `${nodeId}`, "directory.id": randomBytes(16).toString("base64url") };
-  await writeFile(
-    file,
-    text.replace(
-      /^(node\.id|directory\.id)=.*$/gm,
-      (_, key: keyof typeof own) => `${key}=${own[key]}`,
-    ),
-  );
-}
-
-function scramUsers(sasl: boolean | undefined): string[] {
-  if (!sasl) return [];
-  const user = `[name=${SASL_USER.username},password=${SASL_USER.password}]`;
-  return ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((name) => ["--add-scram", `${name}=${user}`]);
+/** One broker of a {@linkcode KafkaCluster}. */
+export interface KafkaTestBroker {
+  /** Its `node.id`, from 1. */
+  readonly nodeId: number;
+  /** Its PLAINTEXT listener, `host:port`. */
+  readonly bootstrapServer: string;
+  /** Whether it runs. */
+  readonly isUp: boolean;
+  /** Gone as by a power cut; resolves when it is. Does nothing when it is down. */
+  kill(): Promise<void>;
+  /** Shut down in good order; resolves when it is gone. Does nothing when it is down. */
+  stop(): Promise<void>;
+  /** Starts it again, on the same ports and data; resolves when it answers. */
+  start(): Promise<void>;
+  /** SIGSTOP: its process stands still, its connections stay open. */
+  pause(): void;
+  /** SIGCONT: goes on after {@linkcode pause}. */
+  resume(): void;
 }

@@ -1,12 +1,15 @@
 /**
- * Apache Kafka for the tests: the real one, from Maven, on free ports and in a temporary folder.
+ * Kafka for the tests, on free ports and ending with the process: the embedded one of `./testing`, and
+ * Apache Kafka, the real one, from Maven and in a temporary folder.
  *
  * @module
  */
 
-export type { KafkaTestBroker } from "./broker.ts";
-export { type KafkaAvailability, kafkaAvailable, kafkaStartable } from "./class_path.ts";
-export * from "./cluster.ts";
+export { type ApacheKafka, type ApacheKafkaOptions, startApacheKafka } from "./apache.ts";
+export type { ApacheBroker } from "./broker.ts";
+export { apacheStartable, type KafkaAvailability } from "./class_path.ts";
+export type * from "./cluster.ts";
+export { type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.ts";
 export * from "./sasl.ts";
 export * from "./fill.ts";
 export * from "./groups.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ProduceAcks, Producer } from "@platformatic/kafka";
-import { endOffsets, produce, uniqueName } from "../../../support/kafka/mod.ts";
+import { brokerHas, endOffsets, produce, uniqueName } from "../../../support/kafka/mod.ts";
 import { quietClient } from "../../../support/kafka/client.ts";
 import { range, type Read } from "./member.ts";
 import type { Place } from "./place.ts";
@@ -64,46 +64,52 @@ export function reading({ scenario, member, subscription, kafka }: Place): void 
     });
   }
 
-  scenario("never shows what a transaction has aborted, nor its markers", async (scope) => {
-    const subscribed = await subscription();
-    const [topic] = subscribed.topics;
-    const { bootstrapServers: [server] } = subscribed;
-    const producer = quietClient(server).producer({
-      transactionalId: uniqueName("contract"),
-      idempotent: true,
-      maxInFlightRequests: 1,
-    });
-    await producer.connect();
-    scope.defer(() => producer.disconnect());
-    const send = async (values: string[], end: "commit" | "abort") => {
-      const transaction = await producer.transaction();
-      // Each value is a batch of its own; what is aborted does not fit into one fetch.
-      for (const value of values) {
-        await transaction.send({ topic, messages: [{ value }] });
-      }
-      await transaction[end]();
-    };
-    const large = "x".repeat(400_000);
-    await send(["a", "b"], "commit");
-    await send(["no", large, large, large, large, "no"], "abort");
-    await send(["c"], "commit");
-    await send(["no"], "abort");
-    await send(["no"], "abort");
-    await produce(server, topic, [{ value: "d" }]);
-    await send(["e"], "commit");
+  const transactionScenario: typeof scenario = (...test) => {
+    if (brokerHas.transactions) scenario(...test);
+  };
+  transactionScenario(
+    "never shows what a transaction has aborted, nor its markers",
+    async (scope) => {
+      const subscribed = await subscription();
+      const [topic] = subscribed.topics;
+      const { bootstrapServers: [server] } = subscribed;
+      const producer = quietClient(server).producer({
+        transactionalId: uniqueName("contract"),
+        idempotent: true,
+        maxInFlightRequests: 1,
+      });
+      await producer.connect();
+      scope.defer(() => producer.disconnect());
+      const send = async (values: string[], end: "commit" | "abort") => {
+        const transaction = await producer.transaction();
+        // Each value is a batch of its own; what is aborted does not fit into one fetch.
+        for (const value of values) {
+          await transaction.send({ topic, messages: [{ value }] });
+        }
+        await transaction[end]();
+      };
+      const large = "x".repeat(400_000);
+      await send(["a", "b"], "commit");
+      await send(["no", large, large, large, large, "no"], "abort");
+      await send(["c"], "commit");
+      await send(["no"], "abort");
+      await send(["no"], "abort");
+      await produce(server, topic, [{ value: "d" }]);
+      await send(["e"], "commit");
 
-    const reader = await member(scope, subscribed);
-    const [end] = await endOffsets(server, topic);
-    // The marker of the last transaction is the last thing in the log.
-    await reader.run().until(
-      "it has got behind the last marker",
-      () => reader.positions.get(`${topic}/0`)?.offset === end,
-    );
-    const values = reader.of(topic).map(({ value }) => text(value));
-    assert.deepEqual(values, ["a", "b", "c", "d", "e"]);
-    await reader.commitAll();
-    assert.deepEqual(await reader.driver.endOffsets?.([{ topic, partition: 0 }]), [end]);
-  });
+      const reader = await member(scope, subscribed);
+      const [end] = await endOffsets(server, topic);
+      // The marker of the last transaction is the last thing in the log.
+      await reader.run().until(
+        "it has got behind the last marker",
+        () => reader.positions.get(`${topic}/0`)?.offset === end,
+      );
+      const values = reader.of(topic).map(({ value }) => text(value));
+      assert.deepEqual(values, ["a", "b", "c", "d", "e"]);
+      await reader.commitAll();
+      assert.deepEqual(await reader.driver.endOffsets?.([{ topic, partition: 0 }]), [end]);
+    },
+  );
 
   scenario("reads what lies in the midst of a batch, and nothing before it", async (scope) => {
     const subscribed = await subscription();

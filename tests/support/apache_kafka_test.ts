@@ -13,6 +13,8 @@ import { after, before, describe, it } from "#std/testing/bdd";
 import { makeCertificates } from "./kafka/certificates.ts";
 import { quietClient, withAdmin } from "./kafka/client.ts";
 import {
+  type ApacheKafka,
+  apacheStartable,
   committedMetadata,
   committedOffsets,
   createTopic,
@@ -21,25 +23,23 @@ import {
   endOffsets,
   fillTopic,
   fillValue,
-  type KafkaCluster,
-  kafkaStartable,
   produce,
   sharedKafka,
   sharedKafkaVariables,
-  startKafka,
+  startApacheKafka,
   uniqueName,
   unsecuredToken,
 } from "./kafka/mod.ts";
 
-const startable = await kafkaStartable();
+const startable = await apacheStartable();
 const options = startable.ok ? {} : { skip: startable.reason };
 // Java takes its time on a busy machine; Bun's own limit is 5 s.
 const slow = { timeout: 120_000 };
 
-describe("startKafka() with one broker", options, () => {
-  let kafka: KafkaCluster;
+describe("startApacheKafka() with one broker", options, () => {
+  let kafka: ApacheKafka;
   before(async () => {
-    kafka = await startKafka({ tls: true, sasl: true });
+    kafka = await startApacheKafka({ tls: true, sasl: true });
   }, slow);
   after(() => kafka.stop(), slow);
 
@@ -147,7 +147,7 @@ describe("startKafka() with one broker", options, () => {
   });
 
   it("is the shared one where the environment says so", async () => {
-    const variables = sharedKafkaVariables(kafka);
+    const variables = sharedKafkaVariables("apache", kafka);
     const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
     Object.assign(process.env, variables);
     try {
@@ -202,7 +202,10 @@ describe("startKafka() with one broker", options, () => {
 
   it("is not mistaken for another one that has its port", slow, async () => {
     const port = Number(kafka.brokers[0]!.bootstrapServer.split(":")[1]);
-    await assert.rejects(startKafka({ port }), /ended with status 1[^]*Address already in use/);
+    await assert.rejects(
+      startApacheKafka({ port }),
+      /ended with status 1[^]*Address already in use/,
+    );
   });
 
   it("leaves nothing behind when it is stopped", slow, async () => {
@@ -215,9 +218,9 @@ describe("startKafka() with one broker", options, () => {
   });
 });
 
-describe("startKafka() with three brokers", options, () => {
+describe("startApacheKafka() with three brokers", options, () => {
   it("makes one cluster that survives one broker", slow, async () => {
-    await using kafka = await startKafka({ brokers: 3 });
+    await using kafka = await startApacheKafka({ brokers: 3 });
     const topic = uniqueName("replicated");
     await createTopic(kafka.bootstrapServers, topic, {
       replicationFactor: 3,
@@ -235,7 +238,7 @@ describe("startKafka() with three brokers", options, () => {
   });
 });
 
-describe("startKafka() in a process that does not stop it", options, () => {
+describe("startApacheKafka() in a process that does not stop it", options, () => {
   for (const ending of ["crash", "forget"] as const) {
     it(`leaves nothing behind: ${ending}`, slow, async () => {
       const program = spawn(process.execPath, [
