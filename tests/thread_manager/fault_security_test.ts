@@ -45,7 +45,7 @@ describe("ThreadManager and a broker with TLS and SASL", options, () => {
       await run();
     });
   /** The same for a test that logs in with tokens. */
-  const tokenScenario: typeof scenario = (...test) => {
+  const tokenScenario = (...test: Parameters<typeof scenario>) => {
     if (brokerHas.oauthbearer) scenario(...test);
   };
 
