@@ -10,9 +10,9 @@ import * as v from "valibot";
 import { type OptionIssue, OptionsError } from "../errors.ts";
 import { editDistance, HIDDEN, isSecretName, printValue } from "./print_value.ts";
 
-const SECRET_HOLDERS: ReadonlySet<string> = new Set(["sasl", "ssl", "driverOptions"]);
+const SECRET_HOLDERS: ReadonlySet<string> = new Set(["sasl", "ssl", "tls", "driverOptions"]);
 const HARMLESS: ReadonlySet<string> = new Set(
-  ["mechanism", "username", "ca", "cert", "servername", "rejectUnauthorized"],
+  ["mechanism", "username", "ca", "cert", "servername", "rejectUnauthorized", "requireClientCert"],
 );
 
 /** A schema that takes anything and gives a `Value`. */
