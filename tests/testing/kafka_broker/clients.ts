@@ -82,7 +82,7 @@ const kafkajs: TestClient = {
 
 const platformatic: TestClient = {
   name: "@platformatic/kafka",
-  async producer(bootstrapServers) {
+  producer(bootstrapServers) {
     const producer = new Producer({
       clientId: "platformatic",
       bootstrapBrokers: bootstrapServers.split(","),
@@ -91,11 +91,11 @@ const platformatic: TestClient = {
       retries: 50,
       retryDelay: 20,
     });
-    return {
-      send: async (topic, value, partition = 0) =>
+    return Promise.resolve({
+      send: async (topic: string, value: string, partition = 0) =>
         void await producer.send({ messages: [{ topic, value, partition }], acks: -1 }),
       close: () => producer.close(),
-    };
+    });
   },
   async consumer(bootstrapServers, groupId, topic) {
     const consumer = new Consumer({
