@@ -1,0 +1,4 @@
+import { embeddedBroker } from "./brokers.ts";
+import { conformanceTests } from "./suite.ts";
+
+await conformanceTests("KafkaBroker", { start: embeddedBroker });
