@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, it } from "#std/testing/bdd";
 import { APIS } from "../../src/testing/protocol/registry.ts";
+import { DIFFERENCES } from "./conformance/differences.ts";
 
 /** The rows of the table below a heading, without their alignment. */
 async function rowsBelow(heading: string): Promise<string[][]> {
@@ -21,5 +22,10 @@ describe("docs/testing.md", () => {
       minVersion === maxVersion ? `${minVersion}` : `${minVersion} to ${maxVersion}`,
     ]);
     assert.deepEqual(await rowsBelow("What it speaks"), spoken);
+  });
+
+  it("tells the differences that the conformance suite proves", async () => {
+    const proved = DIFFERENCES.map(({ about, embedded, apache }) => [about, embedded, apache]);
+    assert.deepEqual(await rowsBelow("Where it differs from Apache Kafka"), proved);
   });
 });
