@@ -53,9 +53,10 @@ export class ConfluentClient implements ConformanceClient {
    * @param python A Python that has confluent-kafka.
    * @param access The broker.
    */
-  constructor(python: string, access: Access) {
+  constructor(python: string, { bootstrapServers, ca, sasl }: Access) {
     this.#driver = confluentDriver(python);
-    this.#access = access;
+    // It goes with each command, and whoever gave it may have more in it.
+    this.#access = { bootstrapServers, ...(ca !== undefined && { ca }), ...(sasl && { sasl }) };
   }
 
   /** Resolves when a broker has answered. */
