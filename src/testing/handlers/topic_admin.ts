@@ -30,12 +30,7 @@ export const createTopics: Handler = handler(createTopicsApi, (request, { state 
         if (count.get(asked.name)! > 1) {
           throw new TopicError("INVALID_REQUEST", "Duplicate topic name.");
         }
-        if (newPartitions > MAX_NEW_PARTITIONS) {
-          throw new TopicError(
-            "POLICY_VIOLATION",
-            "Excessively large number of partitions per request.",
-          );
-        }
+        assertNotTooMany(newPartitions);
         const config = Object.fromEntries(asked.configs.map(({ name, value }) => [name, value]));
         topic = state.cluster.createTopic(asked.name, {
           ...size(asked),
@@ -63,6 +58,11 @@ export const createTopics: Handler = handler(createTopicsApi, (request, { state 
   state.changed();
   return { topics };
 });
+
+function assertNotTooMany(newPartitions: number): void {
+  if (newPartitions <= MAX_NEW_PARTITIONS) return;
+  throw new TopicError("POLICY_VIOLATION", "Excessively large number of partitions per request.");
+}
 
 interface AskedTopic {
   numPartitions: number;
@@ -120,16 +120,22 @@ function removeTopic(state: BrokerState, name: string): void {
 export const createPartitions: Handler = handler(
   createPartitionsApi,
   (request, { state }) => {
+    const newPartitions = request.topics.reduce(
+      (sum, { name, count }) =>
+        sum + Math.max(0, count - (state.cluster.topic(name)?.partitions.length ?? count)),
+      0,
+    );
     const results = request.topics.map(({ name, count, assignments }) => ({
       name,
-      ...attempt(() =>
+      ...attempt(() => {
+        assertNotTooMany(newPartitions);
         state.cluster.growTopic(
           name,
           count,
           assignments?.map(({ brokerIds }) => brokerIds) ?? null,
           request.validateOnly,
-        )
-      ),
+        );
+      }),
     }));
     state.changed();
     return { results };

@@ -224,7 +224,7 @@ describe("KafkaBroker, topics by request", () => {
     };
     assert.equal(await grow(2), ERROR.INVALID_PARTITIONS);
     assert.equal(await grow(1), ERROR.INVALID_PARTITIONS);
-    assert.equal(await grow(200_000), ERROR.INVALID_PARTITIONS);
+    assert.equal(await grow(10_003), ERROR.POLICY_VIOLATION);
     assert.equal(await grow(4, { name: "u" }), ERROR.UNKNOWN_TOPIC_OR_PARTITION);
     const one = { assignments: [{ brokerIds: [1] }] };
     assert.equal(await grow(4, one), ERROR.INVALID_REPLICA_ASSIGNMENT);
