@@ -12,14 +12,12 @@ import {
   type Summary,
 } from "../bench/support/summary.ts";
 import { summaryTable, table } from "../bench/support/table.ts";
-import { kafkaAvailable, sharedKafka } from "./support/kafka/mod.ts";
+import { anyKafka } from "./support/kafka/mod.ts";
 
-const kafka = await kafkaAvailable();
-
-describe("bench/run.ts", { skip: kafka.ok ? false : kafka.reason }, () => {
+describe("bench/run.ts", () => {
   it("runs every contestant once on a small topic", async () => {
     const runtime = await findRuntime(currentRuntime());
-    const { bootstrapServers } = await sharedKafka();
+    const { bootstrapServers } = await anyKafka();
     const report = await runChild<{ summaries: Summary[]; runs: Run[] }>(
       runtime,
       new URL("../bench/run.ts", import.meta.url),

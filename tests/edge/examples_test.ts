@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { runChild } from "../support/child.ts";
 import { uniqueName } from "../support/kafka/mod.ts";
-import { needsKafka } from "../support/kafka_skip.ts";
 import { addMessages, smallTopic } from "./small_topic.ts";
 
 const slow = { timeout: 60_000 };
@@ -11,7 +10,7 @@ function example(name: string): URL {
   return new URL(`../../examples/${name}.ts`, import.meta.url);
 }
 
-describe("examples", needsKafka, () => {
+describe("examples", () => {
   it("deno_script.ts prints what arrives", slow, async () => {
     const env = await smallTopic();
     await using child = runChild(example("deno_script"), [], env);

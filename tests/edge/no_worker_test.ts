@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { runChild } from "../support/child.ts";
-import { needsKafka } from "../support/kafka_skip.ts";
 import { smallTopic } from "./small_topic.ts";
 
 const slow = { timeout: 60_000 };
@@ -14,7 +13,7 @@ describe("a host without Worker", () => {
     assertNoWorker(stdout, stderr);
   });
 
-  it("runs the poller inline", { ...slow, ...needsKafka }, async () => {
+  it("runs the poller inline", slow, async () => {
     const { stdout, stderr } = await runChild(FIXTURE, [LIBRARY, "inline"], await smallTopic())
       .ended;
     assert.notEqual(stdout, "", stderr);

@@ -1,4 +1,4 @@
-import { createTopic, produce, sharedKafka, uniqueName } from "../support/kafka/mod.ts";
+import { anyKafka, createTopic, produce, uniqueName } from "../support/kafka/mod.ts";
 
 /**
  * Makes a topic with twenty messages in one partition.
@@ -6,7 +6,7 @@ import { createTopic, produce, sharedKafka, uniqueName } from "../support/kafka/
  * @returns The variables by which the examples find it.
  */
 export async function smallTopic(): Promise<{ KAFKA_BOOTSTRAP_SERVERS: string; TOPIC: string }> {
-  const { bootstrapServers } = await sharedKafka();
+  const { bootstrapServers } = await anyKafka();
   const topic = uniqueName("edge");
   await createTopic(bootstrapServers, topic);
   await addMessages(bootstrapServers, topic);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { fillTopic, produce, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, newTopic, untilStats } from "../support/manager.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
 import { LostPartitionError, Message, StateError } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import {
   collectMessages,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
 import { HandlerError, StateError, StopTimeoutError, TopicNotFoundError } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { describeGroup, fillTopic, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import {

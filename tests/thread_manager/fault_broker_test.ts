@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, it } from "#std/testing/bdd";
+import { describe } from "#std/testing/bdd";
 import {
   CommitError,
   type HealthCheck,
@@ -20,64 +20,31 @@ import {
   produce,
   uniqueName,
 } from "../support/kafka/mod.ts";
-import { collectMessages, managerFor, type ManagerOverrides } from "../support/manager.ts";
+import {
+  collectMessages,
+  type ManagedTest,
+  managerFor,
+  type ManagerOverrides,
+} from "../support/manager.ts";
 import { Handled } from "./fault/handled.ts";
-import { ownKafka } from "./fault/own_kafka.ts";
+import { withOwnKafka } from "./fault/own_kafka.ts";
 
 const startable = await kafkaStartable();
 const options = startable.ok ? {} : { skip: startable.reason };
 const RETRYING = "Cannot poll, trying again";
 
 describe("ThreadManager and a broker that fails", options, () => {
-  let kafka: KafkaCluster;
-  let broker: KafkaTestBroker;
-  const started = ownKafka();
-  /** Registers a test that has the Kafka running. */
-  const scenario = (name: string, run: () => Promise<void>) =>
-    it(name, { timeout: 120_000 }, async () => {
-      kafka = await started();
-      broker = kafka.brokers[0]!;
-      await run();
-    });
+  const register = withOwnKafka();
+  /** Registers a test that has a Kafka of its own. */
+  const scenario = (name: string, run: (place: Place) => Promise<void>) =>
+    register(name, (kafka) => run(new Place(kafka)));
 
-  const setUp = (topic: string, { consumer, ...overrides }: ManagerOverrides = {}) =>
-    managerFor(topic, {
-      retry: { initialMs: 50, maxMs: 400 },
-      ...overrides,
-      consumer: { bootstrapServers: kafka.bootstrapServers, ...consumer },
-    });
-  const makeTopic = async (partitions = 1): Promise<string> => {
-    const topic = uniqueName("fault");
-    // A broker that hung for long is given nothing until its controller counts it in again.
-    const isFenced = (error: { errors?: { type?: string }[] }) => {
-      if (error.errors?.[0]?.type !== "INVALID_REPLICATION_FACTOR") throw error;
-      return true;
-    };
-    while (
-      await createTopic(kafka.bootstrapServers, topic, { partitions }).then(() => false, isFenced)
-    );
-    return topic;
-  };
-  const send = (topic: string, ...values: string[]) =>
-    produce(kafka.bootstrapServers, topic, values.map((value) => ({ value })));
-  /** Has the broker away, or hung, while a task runs; whatever happens, it is back afterwards. */
-  const while_ = async (state: "away" | "hung", task: () => Promise<void>): Promise<void> => {
-    if (state === "hung") broker.pause();
-    else await broker.kill();
-    try {
-      await task();
-    } finally {
-      if (state === "hung") broker.resume();
-      else if (!broker.isUp) await broker.start();
-    }
-  };
-
-  scenario("goes on by itself when the broker was killed in the middle", async () => {
+  scenario("goes on by itself when the broker was killed in the middle", async (place) => {
     const topic = uniqueName("fault");
     const fill = { messages: 30_000, bytes: 100, partitions: 3 };
-    await fillTopic(kafka.bootstrapServers, topic, fill);
+    await fillTopic(place.bootstrapServers, topic, fill);
     const handled = new Handled();
-    await using test = await setUp(topic, {
+    await using test = await place.setUp(topic, {
       // So little that most of it must be fetched after the outage.
       maxInFlight: { messages: 500, bytes: 50_000 },
       commit: { intervalMs: 100 },
@@ -88,7 +55,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
     await test.manager.start();
     await handled.until(5_000);
-    await while_("away", async () => {
+    await place.whileBrokerIs("away", async () => {
       await test.log.line(RETRYING);
       assert(handled.count < 25_000, `${handled.count} messages came before the broker was gone`);
       assert.equal(test.manager.state, "running");
@@ -99,48 +66,54 @@ describe("ThreadManager and a broker that fails", options, () => {
     const atReturn = test.manager.stats();
     assert(atReturn.pollErrors > 0);
     // What is produced after its return comes as well.
-    await fillTopic(kafka.bootstrapServers, topic, { ...fill, messages: 30_300 });
+    await fillTopic(place.bootstrapServers, topic, { ...fill, messages: 30_300 });
     await handled.until(30_300);
     await test.manager.stop();
     assert.equal(await test.manager.closed, "stopped");
     // Its session outlives the outage, so that not even a duplicate is excused.
     handled.assertComplete(30_300, { duplicates: test.manager.stats().rebalances > 0 });
     assert.deepEqual(
-      await committedOffsets(kafka.bootstrapServers, test.groupId, topic),
+      await committedOffsets(place.bootstrapServers, test.groupId, topic),
       [10_100, 10_100, 10_100],
     );
   });
 
-  scenario("goes on when a broker that hung for longer than a session answers again", async () => {
-    const topic = await makeTopic();
-    const handled = new Handled();
-    await using test = await setUp(topic, {
-      consumer: { sessionTimeoutMs: 1_500, heartbeatIntervalMs: 300 },
-      commit: { intervalMs: 100 },
-      onMessage: handled.add,
-    });
-    await test.manager.start();
-    await send(topic, "1", "2");
-    await handled.until(2);
-    await while_("hung", async () => {
-      await test.log.line(/no answer to a heartbeat/);
-      const { status, checks } = await test.manager.health();
-      assert.equal(status, "DOWN");
-      assert.equal(find(checks, "heartbeat").status, "DOWN");
-    });
-    await send(topic, "3", "4");
-    await handled.until(4);
-    await untilHealthy(test.manager);
-    handled.assertComplete(4, { duplicates: true });
-  });
+  scenario(
+    "goes on when a broker that hung for longer than a session answers again",
+    async (place) => {
+      const topic = await place.makeTopic();
+      const handled = new Handled();
+      await using test = await place.setUp(topic, {
+        consumer: { sessionTimeoutMs: 1_500, heartbeatIntervalMs: 300 },
+        commit: { intervalMs: 100 },
+        onMessage: handled.add,
+      });
+      await test.manager.start();
+      await place.send(topic, "1", "2");
+      await handled.until(2);
+      await place.whileBrokerIs("hung", async () => {
+        await test.log.line(/no answer to a heartbeat/);
+        const { status, checks } = await test.manager.health();
+        assert.equal(status, "DOWN");
+        assert.equal(find(checks, "heartbeat").status, "DOWN");
+      });
+      await place.send(topic, "3", "4");
+      await handled.until(4);
+      await untilHealthy(test.manager);
+      handled.assertComplete(4, { duplicates: true });
+    },
+  );
 
-  scenario("starts when the broker comes within startTimeoutMs", async () => {
-    const topic = await makeTopic();
-    await send(topic, "1");
+  scenario("starts when the broker comes within startTimeoutMs", async (place) => {
+    const topic = await place.makeTopic();
+    await place.send(topic, "1");
     const messages = collectMessages();
-    await using test = await setUp(topic, { startTimeoutMs: 60_000, onMessage: messages.add });
+    await using test = await place.setUp(topic, {
+      startTimeoutMs: 60_000,
+      onMessage: messages.add,
+    });
     let starting: Promise<ThreadManager> | undefined;
-    await while_("away", async () => {
+    await place.whileBrokerIs("away", async () => {
       starting = test.manager.start();
       await test.log.line(RETRYING);
       assert.equal(test.manager.state, "starting");
@@ -150,11 +123,11 @@ describe("ThreadManager and a broker that fails", options, () => {
     assert.equal((await messages.next()).text(), "1");
   });
 
-  scenario("says why it cannot start when the broker does not come", async () => {
-    const topic = await makeTopic();
+  scenario("says why it cannot start when the broker does not come", async (place) => {
+    const topic = await place.makeTopic();
     for (const state of ["away", "hung"] as const) {
-      await using test = await setUp(topic, { startTimeoutMs: 1_500, onMessage: () => {} });
-      await while_(state, async () => {
+      await using test = await place.setUp(topic, { startTimeoutMs: 1_500, onMessage: () => {} });
+      await place.whileBrokerIs(state, async () => {
         const since = performance.now();
         await assert.rejects(test.manager.start(), (error) => {
           assert(StartTimeoutError.is(error), String(error));
@@ -170,9 +143,9 @@ describe("ThreadManager and a broker that fails", options, () => {
   });
 
   for (const state of ["away", "hung"] as const) {
-    scenario(`fails when the broker is ${state} for longer than the budget`, async () => {
-      const topic = await makeTopic();
-      await using test = await setUp(topic, {
+    scenario(`fails when the broker is ${state} for longer than the budget`, async (place) => {
+      const topic = await place.makeTopic();
+      await using test = await place.setUp(topic, {
         consumer: {
           sessionTimeoutMs: 1_000,
           heartbeatIntervalMs: 200,
@@ -182,7 +155,7 @@ describe("ThreadManager and a broker that fails", options, () => {
         onMessage: () => {},
       });
       await test.manager.start();
-      await while_(state, async () => {
+      await place.whileBrokerIs(state, async () => {
         const since = performance.now();
         await assert.rejects(test.manager.closed, (error) => {
           assert(RetryBudgetError.is(error), String(error));
@@ -203,16 +176,16 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   }
 
-  scenario("backs off, and never for longer than maxMs", async () => {
-    const topic = await makeTopic();
-    await using test = await setUp(topic, {
+  scenario("backs off, and never for longer than maxMs", async (place) => {
+    const topic = await place.makeTopic();
+    await using test = await place.setUp(topic, {
       retry: { initialMs: 50, maxMs: 300 },
       onMessage: () => {},
     });
     await test.manager.start();
     const lines = () => test.log.items.filter(({ message }) => message.includes(RETRYING));
     const at: number[] = [];
-    await while_("away", async () => {
+    await place.whileBrokerIs("away", async () => {
       await test.log.until("ten tries", () => {
         if (lines().length > at.length) at.push(performance.now());
         return at.length >= 10;
@@ -232,18 +205,18 @@ describe("ThreadManager and a broker that fails", options, () => {
   });
 
   for (const state of ["away", "hung"] as const) {
-    scenario(`stops while the broker is ${state}`, async () => {
-      const topic = await makeTopic();
-      await send(topic, "1");
+    scenario(`stops while the broker is ${state}`, async (place) => {
+      const topic = await place.makeTopic();
+      await place.send(topic, "1");
       const messages = collectMessages();
       // The last commit is due when the broker is gone: the hardest case.
-      await using test = await setUp(topic, {
+      await using test = await place.setUp(topic, {
         commit: { intervalMs: 60_000 },
         onMessage: messages.add,
       });
       await test.manager.start();
       await messages.next();
-      await while_(state, async () => {
+      await place.whileBrokerIs(state, async () => {
         const since = performance.now();
         await test.manager.stop();
         const tookMs = performance.now() - since;
@@ -254,18 +227,18 @@ describe("ThreadManager and a broker that fails", options, () => {
       assert(test.log.messages().some((message) => message.includes("will be handled again")));
     });
 
-    scenario(`abandons a stop at stopTimeoutMs while the broker is ${state}`, async () => {
-      const topic = await makeTopic();
-      await send(topic, "1");
+    scenario(`abandons a stop at stopTimeoutMs while the broker is ${state}`, async (place) => {
+      const topic = await place.makeTopic();
+      await place.send(topic, "1");
       const messages = collectMessages();
-      await using test = await setUp(topic, {
+      await using test = await place.setUp(topic, {
         commit: { intervalMs: 60_000 },
         stopTimeoutMs: 500,
         onMessage: messages.add,
       });
       await test.manager.start();
       await messages.next();
-      await while_(state, async () => {
+      await place.whileBrokerIs(state, async () => {
         const since = performance.now();
         await test.manager.stop();
         const tookMs = performance.now() - since;
@@ -276,10 +249,10 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   }
 
-  scenario("stops while it is starting and the broker is away", async () => {
-    const topic = await makeTopic();
-    await using test = await setUp(topic, { onMessage: () => {} });
-    await while_("away", async () => {
+  scenario("stops while it is starting and the broker is away", async (place) => {
+    const topic = await place.makeTopic();
+    await using test = await place.setUp(topic, { onMessage: () => {} });
+    await place.whileBrokerIs("away", async () => {
       const starting = test.manager.start();
       starting.catch(() => {});
       await test.log.line(RETRYING);
@@ -291,12 +264,12 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   });
 
-  scenario("ends with its lifetime while the broker is away", async () => {
-    const topic = await makeTopic();
-    await using test = await setUp(topic, { lifetimeMs: 3_000, onMessage: () => {} });
+  scenario("ends with its lifetime while the broker is away", async (place) => {
+    const topic = await place.makeTopic();
+    await using test = await place.setUp(topic, { lifetimeMs: 3_000, onMessage: () => {} });
     await test.manager.start();
     const since = performance.now();
-    await while_("away", async () => {
+    await place.whileBrokerIs("away", async () => {
       await test.log.line(RETRYING);
       assert.equal(test.manager.state, "running");
       assert.equal(await test.manager.closed, "lifetime");
@@ -306,12 +279,12 @@ describe("ThreadManager and a broker that fails", options, () => {
     });
   });
 
-  scenario("commits later what it could not commit, and says so in its health", async () => {
-    const topic = await makeTopic();
-    await send(topic, "1", "2", "3");
+  scenario("commits later what it could not commit, and says so in its health", async (place) => {
+    const topic = await place.makeTopic();
+    await place.send(topic, "1", "2", "3");
     const begun = Promise.withResolvers<Message>();
     const gate = Promise.withResolvers<void>();
-    await using test = await setUp(topic, {
+    await using test = await place.setUp(topic, {
       commit: { intervalMs: 100 },
       onMessage: (message) => {
         begun.resolve(message);
@@ -322,7 +295,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     await manager.start();
     await begun.promise;
     assert.equal(find((await manager.health()).checks, "poll").status, "UP");
-    await while_("away", async () => {
+    await place.whileBrokerIs("away", async () => {
       // Finished while nobody is there to be told.
       gate.resolve();
       await test.log.line("Cannot commit");
@@ -337,7 +310,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     let committed: number[] = [];
     while (committed[0] !== 3) {
       await manager.health();
-      committed = await committedOffsets(kafka.bootstrapServers, groupId, topic);
+      committed = await committedOffsets(place.bootstrapServers, groupId, topic);
     }
     await manager.commit(await begun.promise);
     const { commits, rebalances } = manager.stats();
@@ -346,6 +319,55 @@ describe("ThreadManager and a broker that fails", options, () => {
     assert.equal(test.log.messages().some((message) => message.startsWith("Lost")), false);
   });
 });
+
+/** A Kafka that a test has for itself, and what tests do with it. */
+class Place {
+  readonly bootstrapServers: string;
+  readonly #broker: KafkaTestBroker;
+
+  constructor({ bootstrapServers, brokers }: KafkaCluster) {
+    this.bootstrapServers = bootstrapServers;
+    this.#broker = brokers[0]!;
+  }
+
+  setUp(topic: string, { consumer, ...overrides }: ManagerOverrides = {}): Promise<ManagedTest> {
+    return managerFor(topic, {
+      retry: { initialMs: 50, maxMs: 400 },
+      ...overrides,
+      consumer: { bootstrapServers: this.bootstrapServers, ...consumer },
+    });
+  }
+
+  async makeTopic(partitions = 1): Promise<string> {
+    const topic = uniqueName("fault");
+    // A broker that hung for long is given nothing until its controller counts it in again.
+    const isFenced = (error: { errors?: { type?: string }[] }) => {
+      if (error.errors?.[0]?.type !== "INVALID_REPLICATION_FACTOR") throw error;
+      return true;
+    };
+    while (
+      await createTopic(this.bootstrapServers, topic, { partitions }).then(() => false, isFenced)
+    );
+    return topic;
+  }
+
+  async send(topic: string, ...values: string[]): Promise<void> {
+    await produce(this.bootstrapServers, topic, values.map((value) => ({ value })));
+  }
+
+  /** Has the broker away, or hung, while a task runs; whatever happens, it is back afterwards. */
+  async whileBrokerIs(state: "away" | "hung", task: () => Promise<void>): Promise<void> {
+    const broker = this.#broker;
+    if (state === "hung") broker.pause();
+    else await broker.kill();
+    try {
+      await task();
+    } finally {
+      if (state === "hung") broker.resume();
+      else if (!broker.isUp) await broker.start();
+    }
+  }
+}
 
 function find(checks: readonly HealthCheck[], name: string): HealthCheck {
   const check = checks.find((check) => check.name === name);

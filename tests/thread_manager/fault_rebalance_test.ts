@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import process from "node:process";
-import { describe, it } from "#std/testing/bdd";
+import { describe } from "#std/testing/bdd";
 import { LostPartitionError, type Message, StateError } from "../../mod.ts";
 import { runChild } from "../support/child.ts";
 import { withAdmin } from "../support/kafka/client.ts";
@@ -23,15 +23,16 @@ import {
   untilCommitted,
   untilStats,
 } from "../support/manager.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { evict } from "./fault/evict.ts";
 import { Handled } from "./fault/handled.ts";
 import { seededRandom } from "./fault/random.ts";
 import { Turnstile } from "./fault/turnstile.ts";
 
-const slow = { timeout: 120_000 };
 const QUICK = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 100 };
 
 describe("ThreadManager in a group that changes", needsKafka, () => {
+  const scenario = sideBySide(3);
   const filled = async (messages: number, partitions: number, bytes = 60): Promise<string> => {
     const topic = uniqueName("rebalance");
     await fillTopic((await sharedKafka()).bootstrapServers, topic, { messages, bytes, partitions });
@@ -44,7 +45,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
   ): Promise<ManagedTest> =>
     managerFor(topic, { ...overrides, consumer: { groupId, ...QUICK, ...consumer } });
 
-  it("lets the message under way finish, commits it, and only then lets go", slow, async () => {
+  scenario("lets the message under way finish, commits it, and only then lets go", async () => {
     const topic = await filled(400, 2);
     const groupId = uniqueName("rebalance");
     const handled = new Handled();
@@ -101,7 +102,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     }
   });
 
-  it("is out of the group when it is stopped while it joins", slow, async () => {
+  scenario("is out of the group when it is stopped while it joins", async () => {
     const topic = await filled(400, 2);
     const groupId = uniqueName("rebalance");
     const handled = new Handled();
@@ -136,7 +137,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     assert.equal(handled.of("second"), 0);
   });
 
-  it("is out of the group when it is stopped while it joins again", slow, async () => {
+  scenario("is out of the group when it is stopped while it joins again", async () => {
     const topic = await filled(6, 3);
     const groupId = uniqueName("rebalance");
     const { bootstrapServers } = await sharedKafka();
@@ -173,7 +174,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     await untilMembers(groupId, 2);
   });
 
-  it("takes over at once what a member leaves behind", slow, async () => {
+  scenario("takes over at once what a member leaves behind", async () => {
     const topic = await filled(2_000, 2);
     const groupId = uniqueName("rebalance");
     const handled = new Handled();
@@ -203,7 +204,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     assert.deepEqual(await kafkaCommitted(groupId, topic), [1_000, 1_000]);
   });
 
-  it("hands every message out once while members come and go at random", slow, async () => {
+  scenario("hands every message out once while members come and go at random", async () => {
     const messages = 20_000;
     const seed = Number(process.env["KAFKA_THREADS_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
     const random = seededRandom(seed);
@@ -271,7 +272,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     }
   });
 
-  it("notices that it has slept through its session, and spoils nothing", slow, async () => {
+  scenario("notices that it has slept through its session, and spoils nothing", async () => {
     const topic = await filled(20, 1);
     const groupId = uniqueName("rebalance");
     const { bootstrapServers } = await sharedKafka();
@@ -320,7 +321,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     assert.equal(stderr, "");
   });
 
-  it("counts a late result of an earlier assignment for nothing", slow, async () => {
+  scenario("counts a late result of an earlier assignment for nothing", async () => {
     const topic = await filled(20, 1);
     const groupId = uniqueName("rebalance");
     const { bootstrapServers } = await sharedKafka();
@@ -368,7 +369,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     );
   });
 
-  it("refuses to commit a message of a partition that is gone", slow, async () => {
+  scenario("refuses to commit a message of a partition that is gone", async () => {
     const topic = await filled(20, 2);
     const groupId = uniqueName("rebalance");
     const firsts = collectMessages();
@@ -398,7 +399,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     await first.manager.commit(again.at(-1)!);
   });
 
-  it("refuses to commit a message of an earlier run", slow, async () => {
+  scenario("refuses to commit a message of an earlier run", async () => {
     const topic = await filled(20, 1);
     const groupId = uniqueName("rebalance");
     const messages = collectMessages();
@@ -416,7 +417,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     assert.deepEqual(await kafkaCommitted(groupId, topic), [5]);
   });
 
-  it("pauses and resumes as before when an assignment has changed", slow, async () => {
+  scenario("pauses and resumes as before when an assignment has changed", async () => {
     const topic = await filled(20_000, 2, 1_000);
     const groupId = uniqueName("rebalance");
     const handled = new Handled();
@@ -467,7 +468,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     handled.assertComplete(20_000);
   });
 
-  it("finds partitions that are added to its topic", slow, async () => {
+  scenario("finds partitions that are added to its topic", async () => {
     const topic = await newTopic();
     const { bootstrapServers } = await sharedKafka();
     const messages = collectMessages();
@@ -499,7 +500,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
   describe('startFrom "latest", before the first commit', () => {
     const latest = { startFrom: "latest" as const };
 
-    it("loses nothing in a restart", slow, async () => {
+    scenario("loses nothing in a restart", async () => {
       const topic = await filled(5, 1);
       const groupId = uniqueName("rebalance");
       const { bootstrapServers } = await sharedKafka();
@@ -515,7 +516,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
       assert.equal((await messages.next()).offset, 5);
     });
 
-    it("loses nothing when the process is killed", slow, async () => {
+    scenario("loses nothing when the process is killed", async () => {
       const topic = await filled(5, 1);
       const groupId = uniqueName("rebalance");
       const { bootstrapServers } = await sharedKafka();
@@ -543,7 +544,7 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
       assert.deepEqual(messages.items.map(({ offset }) => offset), [5, 6, 7]);
     });
 
-    it("loses nothing in a rebalance", slow, async () => {
+    scenario("loses nothing in a rebalance", async () => {
       const topic = await filled(10, 2);
       const groupId = uniqueName("rebalance");
       const { bootstrapServers } = await sharedKafka();

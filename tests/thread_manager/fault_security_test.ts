@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { describe, it } from "#std/testing/bdd";
+import { describe } from "#std/testing/bdd";
 import {
   AuthenticationError,
   isKafkaThreadsError,
@@ -14,34 +14,35 @@ import { makeCertificates } from "../support/kafka/certificates.ts";
 import {
   brokerHas,
   createTopic,
-  type KafkaCluster,
-  kafkaStartable,
   produce,
+  type SharedKafka,
+  sharedKafka,
   uniqueName,
   unsecuredToken,
 } from "../support/kafka/mod.ts";
+import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, type ManagedTest, managerFor } from "../support/manager.ts";
-import { ownKafka } from "./fault/own_kafka.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 
-const startable = await kafkaStartable();
-const options = startable.ok ? {} : { skip: startable.reason };
 /** Long enough to tell a refusal that ends the start from one that is tried again until then. */
 const START_TIMEOUT_MS = 60_000;
 const QUICKLY_MS = 15_000;
 
-describe("ThreadManager and a broker with TLS and SASL", options, () => {
-  let kafka: KafkaCluster;
-  let topic: string | undefined;
-  const started = ownKafka({ tls: true, sasl: true });
-  /** Registers a test that has the Kafka running, with a topic that holds a message. */
+/** Why there is no Kafka whose TLS and SASL listeners are known. */
+const lacking = needsKafka.skip === undefined && (await sharedKafka()).sasl === undefined
+  ? { skip: "KAFKA_BOOTSTRAP_SERVERS names a Kafka of which no TLS and SASL listeners are known" }
+  : needsKafka;
+
+describe("ThreadManager and a broker with TLS and SASL", lacking, () => {
+  let kafka: SharedKafka;
+  let topic: Promise<string> | undefined;
+  let topicName: string;
+  const register = sideBySide(4);
+  /** Registers a test that has a Kafka with a topic that holds a message. */
   const scenario = (name: string, run: () => Promise<void>) =>
-    it(name, { timeout: 120_000 }, async () => {
-      kafka = await started();
-      if (topic === undefined) {
-        topic = uniqueName("secure");
-        await createTopic(kafka.bootstrapServers, topic);
-        await produce(kafka.bootstrapServers, topic, [{ value: "secret of the topic" }]);
-      }
+    register(name, async () => {
+      kafka = await sharedKafka();
+      topicName = await (topic ??= makeTopic(kafka.bootstrapServers));
       await run();
     });
   /** The same for a test that logs in with tokens. */
@@ -51,7 +52,7 @@ describe("ThreadManager and a broker with TLS and SASL", options, () => {
 
   const setUp = (consumer: Partial<KafkaOptions>, startTimeoutMs = START_TIMEOUT_MS) => {
     const messages = collectMessages();
-    return managerFor(topic!, { consumer, startTimeoutMs, onMessage: messages.add })
+    return managerFor(topicName, { consumer, startTimeoutMs, onMessage: messages.add })
       .then((managed) => ({ managed, messages }));
   };
   const overTls = (ssl: Exclude<KafkaOptions["ssl"], undefined>, startTimeoutMs?: number) =>
@@ -200,6 +201,13 @@ describe("ThreadManager and a broker with TLS and SASL", options, () => {
     assert(error.message.length > 0);
   });
 });
+
+async function makeTopic(bootstrapServers: string): Promise<string> {
+  const topic = uniqueName("secure");
+  await createTopic(bootstrapServers, topic);
+  await produce(bootstrapServers, topic, [{ value: "secret of the topic" }]);
+  return topic;
+}
 
 /** Has a start fail, and returns what it failed with and after how long. */
 async function failure({ manager }: ManagedTest) {

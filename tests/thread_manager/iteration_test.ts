@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
 import { type Message, StateError, TopicNotFoundError } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { createTopic, fillTopic, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { Collector, committedFor, newTopic, take } from "../support/manager.ts";

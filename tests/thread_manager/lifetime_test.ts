@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { parseThreadManagerOptions } from "../../src/options/thread_manager_options.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { fillTopic, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, committedFor, newTopic } from "../support/manager.ts";

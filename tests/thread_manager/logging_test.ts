@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
 import { HandlerError, type Logger, type LogLevel } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, newTopic } from "../support/manager.ts";

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { ProduceAcks, Producer } from "@platformatic/kafka";
 import { describe, it } from "#std/testing/bdd";
 import { Message, MessageError } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, newTopic } from "../support/manager.ts";
 import { bootstrapServers, managed } from "./shared.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "#std/testing/bdd";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { collectMessages, managerFor, take, untilStats } from "../support/manager.ts";
 import { numbers, numbersManager, texts } from "./shared.ts";
 

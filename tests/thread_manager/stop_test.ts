@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { describe } from "#std/testing/bdd";
 import { StateError, StopTimeoutError, TopicNotFoundError } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { describeGroup, fillTopic, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, committedFor, managerFor, newTopic } from "../support/manager.ts";

@@ -4,7 +4,7 @@ import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { describe } from "#std/testing/bdd";
 import { isKafkaThreadsError, StartTimeoutError } from "../../mod.ts";
-import { sideBySide } from "../poller/drivers/contract/scenarios.ts";
+import { sideBySide } from "../support/side_by_side.ts";
 import { freePort } from "../support/free_port.ts";
 import { managed, rejection } from "./shared.ts";
 import { VARIANTS } from "./variants.ts";

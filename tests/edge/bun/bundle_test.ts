@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "#std/testing/bdd";
-import { needsKafka } from "../../support/kafka_skip.ts";
 import { smallTopic } from "../small_topic.ts";
 import { run, temporaryFolder } from "../support.ts";
 
@@ -20,7 +19,7 @@ describe("bun build", () => {
     assert.match(stdout, /"NO_WORKER"/, stderr);
   });
 
-  it("--compile takes the poller as a second entry", { ...slow, ...needsKafka }, async () => {
+  it("--compile takes the poller as a second entry", slow, async () => {
     await using folder = await temporaryFolder();
     const program = join(folder.path, "program");
     const made = await build("--compile", PROGRAM, "workers/poller.ts", "--outfile", program);

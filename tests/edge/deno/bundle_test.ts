@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "#std/testing/bdd";
-import { needsKafka } from "../../support/kafka_skip.ts";
 import { smallTopic } from "../small_topic.ts";
 import { run, temporaryFolder } from "../support.ts";
 
@@ -29,7 +28,7 @@ describe("deno bundle", () => {
     assert.match(stdout, /"NO_WORKER"/, stderr);
   });
 
-  it("bundles a program and its poller side by side", needsKafka, async () => {
+  it("bundles a program and its poller side by side", async () => {
     await using folder = await temporaryFolder();
     // `deno compile` makes its executable from a runtime that it has to download, which not every
     // machine can; what a compiled program asks of the library is the same: `workers.poller`.

@@ -5,7 +5,6 @@ import process from "node:process";
 import { after, before, describe, it } from "#std/testing/bdd";
 import { obtainRuntime } from "../../../scripts/support/runtimes.ts";
 import { buildNpm } from "../../../scripts/build_npm.ts";
-import { needsKafka } from "../../support/kafka_skip.ts";
 import { smallTopic } from "../small_topic.ts";
 import { type Folder, ROOT, run, temporaryFolder } from "../support.ts";
 
@@ -99,7 +98,7 @@ describe("the npm package", needsNpm, () => {
       Promise.resolve([process.execPath, "run", "--allow-all", "--node-modules-dir=manual"]),
   };
   for (const [name, command] of Object.entries(commands)) {
-    it(`consumes on ${name}`, { ...slow, ...needsKafka }, async () => {
+    it(`consumes on ${name}`, slow, async () => {
       const { stdout, stderr } = await run(
         [...await command(), "program.mjs"],
         await smallTopic(),

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { before, describe, it } from "#std/testing/bdd";
-import { needsKafka } from "../../support/kafka_skip.ts";
 import { smallTopic } from "../small_topic.ts";
 import { run } from "../support.ts";
 
@@ -15,7 +14,7 @@ const FLAGS = [
     .matchAll(/^\/\/ +(--(?:allow|ignore)-\w+)=(\S+)/gm),
 ].map(([, flag, names]) => ({ flag: flag!, names: names!.split(",") }));
 
-describe("the permissions of examples/least_permissions.ts", needsKafka, () => {
+describe("the permissions of examples/least_permissions.ts", () => {
   let env: Awaited<ReturnType<typeof smallTopic>>;
   before(async () => {
     env = await smallTopic();

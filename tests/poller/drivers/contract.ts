@@ -6,7 +6,7 @@ import { membership } from "./contract/membership.ts";
 import { type ContractOptions, preparePlace, skip } from "./contract/place.ts";
 import { positions } from "./contract/positions.ts";
 import { reading } from "./contract/reading.ts";
-import { sideBySide } from "./contract/scenarios.ts";
+import { sideBySide } from "../../support/side_by_side.ts";
 
 /** Most scenarios wait for brokers, not for a core. */
 const WIDTH = 6;

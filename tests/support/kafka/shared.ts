@@ -37,7 +37,7 @@ export interface SharedKafka {
   readonly sasl: SaslAccess | undefined;
 }
 
-const shared: { kafka?: Promise<SharedKafka>; apache?: Promise<SharedKafka> } = {};
+const shared: Partial<Record<BrokerKind, Promise<SharedKafka>>> = {};
 
 /**
  * Starts a Kafka of the kind that the tests run on, for a test that needs one of its own.
@@ -56,7 +56,17 @@ export function startKafka(options: KafkaClusterOptions = {}): Promise<KafkaClus
  * @returns The Kafka.
  */
 export function sharedKafka(): Promise<SharedKafka> {
-  return existingKafka() ?? (shared.kafka ??= startKafka({ tls: true, sasl: true }));
+  return existingKafka() ?? (shared[brokerKind] ??= startKafka({ tls: true, sasl: true }));
+}
+
+/**
+ * Gives a Kafka for tests of something for which it does not matter which one it is, such as whether a
+ * program can be bundled: `deno task test` runs them once.
+ *
+ * @returns The shared Kafka; the embedded one, unless the environment names another.
+ */
+export function anyKafka(): Promise<SharedKafka> {
+  return existingKafka() ?? (shared.embedded ??= startEmbeddedKafka({ tls: true, sasl: true }));
 }
 
 /**

@@ -1,20 +1,39 @@
 import { after } from "#std/testing/bdd";
-import {
-  type KafkaCluster,
-  type KafkaClusterOptions,
-  startKafka,
-} from "../../support/kafka/mod.ts";
+import { brokerKind, type KafkaCluster, startKafka } from "../../support/kafka/mod.ts";
+import { sideBySide } from "../../support/side_by_side.ts";
+
+/** A process of the embedded broker costs little; Apache Kafka costs a core for some seconds. */
+const AT_ONCE = { embedded: 5, apache: 2 }[brokerKind];
 
 /**
- * A Kafka of its own for a suite that kills brokers or needs other listeners; to be called within its
- * `describe`. It starts with the first test that asks for it, and not in a hook: Bun gives a hook 5
- * seconds, whatever it is told.
+ * Registers tests that do to a Kafka what nobody else may see; to be called within a `describe`. Some
+ * run side by side, each with a Kafka that it has for itself, until the next one gets it. It starts with
+ * a test, and not in a hook: Bun gives a hook 5 seconds, whatever it is told.
  *
- * @param options Which brokers and listeners.
- * @returns Gives the Kafka.
+ * @returns Registers a test.
  */
-export function ownKafka(options: KafkaClusterOptions = {}): () => Promise<KafkaCluster> {
-  let started: Promise<KafkaCluster> | undefined;
-  after(async () => await (await started?.catch(() => undefined))?.stop());
-  return () => started ??= startKafka(options);
+export function withOwnKafka(): (
+  name: string,
+  run: (kafka: KafkaCluster) => Promise<void>,
+) => void {
+  const started: Promise<KafkaCluster>[] = [];
+  const idle: KafkaCluster[] = [];
+  after(async () => {
+    await Promise.allSettled(started.map(async (kafka) => await (await kafka).stop()));
+  });
+  const borrow = async (): Promise<KafkaCluster> => {
+    const kafka = idle.pop();
+    if (kafka !== undefined) return kafka;
+    const starting = startKafka();
+    started.push(starting);
+    return await starting;
+  };
+  const scenario = sideBySide(AT_ONCE);
+  return (name, run) =>
+    scenario(name, async () => {
+      const kafka = await borrow();
+      // One with which a test has failed is not for the next: it may not be as it was.
+      await run(kafka);
+      idle.push(kafka);
+    });
 }

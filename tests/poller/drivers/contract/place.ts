@@ -10,7 +10,7 @@ import {
 } from "../../../support/kafka/mod.ts";
 import { withAdmin } from "../../../support/kafka/client.ts";
 import { Member, type MemberOptions, range } from "./member.ts";
-import type { Scenario } from "./scenarios.ts";
+import type { Scenario } from "../../../support/side_by_side.ts";
 
 /** What the driver under test needs to be told. */
 export interface ContractOptions {
