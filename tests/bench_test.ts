@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { runChild } from "../bench/support/child.ts";
 import { payload, payloadSum } from "../bench/support/payload.ts";
-import { createRecorder } from "../bench/support/recorder.ts";
+import { createRecorder, type Figures } from "../bench/support/recorder.ts";
 import { currentRuntime, findRuntime } from "../bench/support/runtimes.ts";
 import {
   CONTESTANTS,
   type Run,
+  type Spread,
   spread,
   summarize,
   type Summary,
@@ -42,6 +43,32 @@ describe("bench/run.ts", () => {
       assert.ok(figures.peakMemory.bytes > 0);
     }
     assert.equal(report.summaries[0]!.ratio.median, 1);
+  });
+});
+
+describe("bench/broker.ts", () => {
+  it("starts, joins, and reads from both brokers", async () => {
+    const runtime = await findRuntime(currentRuntime());
+    const { bootstrapServers } = await anyKafka();
+    const report = await runChild<{
+      firstStartMs: number;
+      startMs: Spread;
+      joinMs: Spread;
+      ratio: Spread;
+      readings: { round: number; broker: string; figures: Figures }[];
+    }>(runtime, new URL("../bench/broker.ts", import.meta.url), {
+      arguments: { bootstrap: bootstrapServers, messages: 3_000, rounds: 2, starts: 3, joins: 2 },
+      timeoutMs: 60_000,
+    });
+    assert.deepEqual(
+      report.readings.map(({ round, broker }) => [round, broker]),
+      [[1, "KafkaBroker"], [1, "Apache Kafka"], [2, "KafkaBroker"], [2, "Apache Kafka"]],
+    );
+    for (const { figures } of report.readings) assert.equal(figures.messages, 3_000);
+    for (const { min, median, max } of [report.startMs, report.joinMs, report.ratio]) {
+      assert.ok(min > 0 && min <= median && median <= max);
+    }
+    assert.ok(report.firstStartMs > report.startMs.min);
   });
 });
 
