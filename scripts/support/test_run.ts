@@ -1,14 +1,18 @@
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { CACHE_FOLDER } from "../../tests/support/kafka/java.ts";
 import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
 import { type Tally, tallyJunit } from "./junit.ts";
 import { borrowApacheKafka, type BorrowedKafka, borrowEmbeddedKafka } from "./kafka.ts";
 import { runCommand } from "./processes.ts";
 import { obtainRuntime, type Runtime, type RuntimeName, RUNTIMES } from "./runtimes.ts";
 import { findTests, ROOT } from "./test_files.ts";
+
+/** How many files are tested at once: one more than there are cores, since most tests mostly wait. */
+const JOBS = availableParallelism() + 1;
 
 /** A runner that takes longer hangs. */
 const RUNNER_LIMIT_MS = 10 * 60_000;
@@ -111,7 +115,7 @@ async function runIn(
     const report = join(folder, "report.xml");
     const { code, late } = await runCommand(COMMANDS[name](runtime.executable, report, paths), {
       cwd: ROOT,
-      env: kafka.variables,
+      env: { ...kafka.variables, ...VARIABLES[name] },
       timeoutMs: RUNNER_LIMIT_MS,
       ...(name === "deno" ? { rewrite: dotsInOneLine } : {}),
     });
@@ -159,7 +163,7 @@ const COMMANDS: Record<
     executable,
     "test",
     "--dots",
-    "--parallel=2",
+    `--parallel=${JOBS}`,
     // Bun knows no other limit for hooks.
     "--timeout=120000",
     "--reporter=junit",
@@ -172,13 +176,20 @@ const COMMANDS: Record<
     "--test",
     // kafkajs arms timers with negative delays.
     "--disable-warning=TimeoutNegativeWarning",
-    "--test-concurrency=2",
+    `--test-concurrency=${JOBS}`,
     "--test-reporter=dot",
     "--test-reporter-destination=stdout",
     "--test-reporter=junit",
     `--test-reporter-destination=${report}`,
     ...files,
   ],
+};
+
+const VARIABLES: Record<RuntimeName, Record<string, string>> = {
+  deno: { DENO_JOBS: `${JOBS}` },
+  bun: {},
+  // Most of a short test is otherwise the compilation of what it loads.
+  node: { NODE_COMPILE_CACHE: join(CACHE_FOLDER, "compiled") },
 };
 
 /**
