@@ -6,8 +6,13 @@ import { protocolErrors } from "@platformatic/kafka";
 import { after, before, describe, it } from "#std/testing/bdd";
 import { PartitionLog } from "../../../src/testing/log/partition_log.ts";
 import { withAdmin } from "../../support/kafka/client.ts";
-import { createTopic, deleteTopics, sharedKafka, uniqueName } from "../../support/kafka/mod.ts";
-import { needsKafka } from "../../support/kafka_skip.ts";
+import {
+  createTopic,
+  deleteTopics,
+  sharedApacheKafka,
+  uniqueName,
+} from "../../support/kafka/mod.ts";
+import { needsApacheKafka } from "../../support/apache_skip.ts";
 import { batchOf } from "./batches.ts";
 import { connectRawBroker, type Produced, type RawBroker } from "./raw_broker.ts";
 import { SCENARIOS, type TopicKind, TOPICS } from "./scenarios.ts";
@@ -19,11 +24,11 @@ const topics = Object.fromEntries(
 ) as Record<TopicKind, string>;
 const times = uniqueName("log-times");
 
-describe("PartitionLog beside Apache Kafka", needsKafka, () => {
+describe("PartitionLog beside Apache Kafka", needsApacheKafka, () => {
   let bootstrapServers: string;
   let broker: RawBroker;
   before(async () => {
-    ({ bootstrapServers } = await sharedKafka());
+    ({ bootstrapServers } = await sharedApacheKafka());
     const partitions = SCENARIOS.length;
     await Promise.all([
       createTopic(bootstrapServers, times),
