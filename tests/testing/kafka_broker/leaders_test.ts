@@ -110,6 +110,17 @@ describe("KafkaBroker.moveLeader()", () => {
     });
     const { leaderEpoch, endOffset } = answer.topics[0].partitions[0];
     assert.deepEqual([leaderEpoch, endOffset], [0, 2]);
+    // Also of one that has not been given any yet.
+    test.broker.moveLeader("t", 0);
+    test.broker.moveLeader("t", 0);
+    const newest = await client.ask(A.offsetForLeaderEpoch, {
+      replicaId: -1,
+      topics: [{ topic: "t", partitions: [{ partition: 0, leaderEpoch: 3 }] }],
+    });
+    assert.deepEqual(
+      [newest.topics[0].partitions[0].leaderEpoch, newest.topics[0].partitions[0].endOffset],
+      [3, 3],
+    );
   });
 
   it("refuses a node that does not have the partition, or is not up, or is not there", async () => {

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "#std/testing/bdd";
+import { BrokerCore } from "../../../src/testing/broker_core.ts";
+import { brokerOptions } from "../../../src/testing/broker_options.ts";
+import type { RequestContext } from "../../../src/testing/handlers/handler.ts";
+import { HANDLERS } from "../../../src/testing/handlers/mod.ts";
 import { runChild } from "../../support/child.ts";
 import { collectGarbage } from "./collect_garbage.ts";
 import { A } from "./raw_client.ts";
@@ -63,6 +67,38 @@ describe("KafkaBroker, what it leaves behind", () => {
     }
     assert.ok(most <= before + 2, `${most} at a time, ${before} at first`);
     assert.equal(listeners.now(), before);
+  });
+
+  it("is nobody who waits for a partition to change", async () => {
+    const core = new BrokerCore(brokerOptions({}), () => ({ host: "", port: 1 }));
+    core.cluster.createTopic("t");
+    const partition = core.cluster.partition("t", 0)!;
+    const { onChange } = partition;
+    let waiting = 0;
+    partition.onChange = (wake) => {
+      const stop = onChange.call(partition, wake);
+      waiting++;
+      return () => {
+        waiting--;
+        stop();
+      };
+    };
+    const context: RequestContext = {
+      state: core,
+      nodeId: 1,
+      listener: "main",
+      version: 12,
+      clientId: null,
+      clientHost: "",
+      gone: new AbortController().signal,
+      sasl: undefined,
+      hangUp: () => {},
+    };
+    const request = fetchRequest("t", { maxWaitMs: 5 });
+    const answer = HANDLERS.get(A.fetch.key)!.handle(request, context);
+    assert.equal(waiting, 1);
+    await answer;
+    assert.equal(waiting, 0);
   });
 
   it("is no memory, over a hundred thousand requests", async () => {
