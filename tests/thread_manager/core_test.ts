@@ -21,7 +21,7 @@ import { VARIANTS } from "./variants.ts";
 
 for (const { name, consumer: variant } of VARIANTS) {
   describe(`ThreadManager ${name}`, needsKafka, () => {
-    const scenario = sideBySide(6);
+    const scenario = sideBySide(4);
 
     const variantFor = (
       scope: AsyncDisposableStack,

@@ -5,7 +5,7 @@ import { describeGroup, fillTopic, sharedKafka, uniqueName } from "../support/ka
 import { needsKafka } from "../support/kafka_skip.ts";
 import { Collector, managerFor } from "../support/manager.ts";
 
-const SESSION_MS = 1_200;
+const SESSION_MS = 1_800;
 const HEARTBEAT_MS = 300;
 const BLOCKED_MS = 3 * SESSION_MS;
 const MESSAGES = 40;
