@@ -54,11 +54,13 @@ describe("KafkaBroker on a thread that is kept busy", () => {
         () => timer.set(),
       );
       timer.set();
-      block(blockMs);
-      // As sockets are read: not before the timers that are due.
+      // From within a turn of the loop, so that timers that are due ring before sockets are read.
       setImmediate(() => {
-        deadline = start + 300;
-        timer.set();
+        block(start + blockMs - now());
+        setImmediate(() => {
+          deadline = start + 300;
+          timer.set();
+        });
       });
       const at = await expired.promise;
       timer.clear();
@@ -66,6 +68,37 @@ describe("KafkaBroker on a thread that is kept busy", () => {
       assert.ok(at < start + 5_000);
     });
   }
+
+  it("gives grace again if the thread is busy in the time of grace", async () => {
+    const now = () => performance.now();
+    const start = now();
+    const expired = Promise.withResolvers<number>();
+    let deadline: number | null = start + 10;
+    const timer = new GroupTimer(
+      {
+        nextDeadline: () => deadline,
+        expire: (at) => {
+          deadline = null;
+          expired.resolve(at);
+        },
+      },
+      now,
+      () => timer.set(),
+    );
+    timer.set();
+    block(60);
+    setTimeout(() => {
+      block(150);
+      setImmediate(() =>
+        setImmediate(() => {
+          deadline = start + 400;
+          timer.set();
+        })
+      );
+    }, 50);
+    assert.ok(await expired.promise >= start + 400);
+    timer.clear();
+  });
 
   it("gives grace to each of several deadlines that passed", async () => {
     const now = () => performance.now();
