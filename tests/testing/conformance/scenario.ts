@@ -132,6 +132,9 @@ export async function runScenario(
   try {
     await scenario.run(scene);
   } finally {
-    await Promise.allSettled(cleanUps.map((cleanUp) => cleanUp()));
+    const results = await Promise.allSettled(cleanUps.map((cleanUp) => cleanUp()));
+    // A client that is left open would keep the process alive.
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) console.error(`Cannot clean up: ${failed.reason}`);
   }
 }

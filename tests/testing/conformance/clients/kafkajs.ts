@@ -175,26 +175,23 @@ export class KafkajsClient implements ConformanceClient {
     partition: number,
     at: "earliest" | "latest" | number,
   ): Promise<number> {
-    const admin = await this.#connectedAdmin();
-    if (typeof at === "number") {
-      const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, at);
+    return await this.#withAdmin(async (admin) => {
+      const offsets = typeof at === "number"
+        ? await admin.fetchTopicOffsetsByTimestamp(topic, at)
+        : (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => ({
+          partition,
+          offset: at === "earliest" ? low : high,
+        }));
       return Number(offsets.find((row) => row.partition === partition)!.offset);
-    }
-    const offsets = await admin.fetchTopicOffsets(topic);
-    const { low, high } = offsets.find((row) => row.partition === partition)!;
-    return Number(at === "earliest" ? low : high);
+    });
   }
 
   async deleteRecords(topic: string, partition: number, before: number): Promise<number> {
-    const admin = await this.#connectedAdmin();
-    // It does not ask who leads the partitions, and has to know.
-    await admin.fetchTopicOffsets(topic);
-    try {
+    await this.#withAdmin(async (admin) => {
+      // It does not ask who leads the partitions, and has to know.
+      await admin.fetchTopicOffsets(topic);
       await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: `${before}` }] });
-    } catch (error) {
-      const [refused] = (error as { partitions?: { error: Error }[] }).partitions ?? [];
-      throw refused?.error ?? error;
-    }
+    });
     return await this.offsetAt(topic, partition, "earliest");
   }
 
@@ -252,6 +249,17 @@ export class KafkajsClient implements ConformanceClient {
     })();
   }
 
+  /** For what goes by the leaders of partitions: it mixes up those of calls at the same time. */
+  async #withAdmin<T>(use: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.#kafka.admin({ retry: RETRY });
+    try {
+      await admin.connect();
+      return await use(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
   #producer(idempotent: boolean): Promise<Producer> {
     let producer = this.#producers.get(idempotent);
     if (producer === undefined) {
@@ -283,6 +291,7 @@ export function kafkajs({ bootstrapServers, ca, sasl }: Access): Kafka {
     clientId: "conformance",
     brokers: bootstrapServers.split(","),
     logLevel: logLevel.NOTHING,
+    connectionTimeout: 10_000,
     retry: RETRY,
     ...(ca !== undefined && { ssl: { ca } }),
     // It writes into the object.
@@ -303,7 +312,7 @@ function joinWith(kafka: Kafka, options: JoinOptions): Member {
   const consumer: Consumer = kafka.consumer(config);
   const state: MemberState = new MemberState(
     async () => {
-      await running;
+      await running.catch(() => {});
       await consumer.disconnect();
     },
     {

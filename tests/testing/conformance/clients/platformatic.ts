@@ -190,12 +190,18 @@ export class PlatformaticClient implements ConformanceClient {
     const state: MemberState = new MemberState(
       async () => {
         leaving = true;
-        await running;
+        const stream = await running.catch(() => undefined);
         // Its own last commit is left out when it is being closed.
-        if (commitsAtLeave) {
+        if (commitsAtLeave && stream !== undefined) {
           await consumer.commit({ offsets: [...positions.values()] }).catch(() => {});
         }
-        await consumer.close(true);
+        // To close a consumer that has lost its place ends neither its streams nor its heartbeats.
+        await stream?.close();
+        try {
+          await consumer.leaveGroup(true);
+        } finally {
+          await consumer.close(true);
+        }
       },
       {
         commit: (offsets: readonly ToCommit[]) =>
@@ -234,6 +240,7 @@ export class PlatformaticClient implements ConformanceClient {
         positions.set(`${topic}-${partition}`, position);
         state.add([toRead(message)]);
       });
+      return stream;
     })();
     running.catch((error) => state.fail(error));
     return state;
