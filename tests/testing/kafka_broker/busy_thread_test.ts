@@ -17,13 +17,13 @@ describe("KafkaBroker on a thread that is kept busy", () => {
     const { broker } = test;
     const program = new URL("./fixtures/member.ts", import.meta.url);
     const [, port] = broker.bootstrapServers.split(":");
-    await using member = runChild(program, [port!, "400", "20"]);
+    await using member = runChild(program, [port!, "1000", "20"]);
     await member.line("joined");
     const before = await broker.whenGroup("group");
     const control = broker.control("Heartbeat", () => ({ delayMs: 0 }));
-    for (let turn = 0; turn < 4; turn++) {
+    for (let turn = 0; turn < 3; turn++) {
       await control.whenHit(control.hits + 1);
-      block(450);
+      block(1_100);
     }
     await control.whenHit(control.hits + 3);
     const after = await broker.whenGroup("group");

@@ -110,11 +110,11 @@ describe("KafkaBroker, its nodes going down and up", () => {
   it("ends no session while no node is up", async () => {
     await using test = await rig({ topics: { t: 1 }, minSessionTimeoutMs: 1 });
     const { broker } = test;
-    const member = await memberOf(await test.raw(), { sessionTimeoutMs: 50 });
+    const member = await memberOf(await test.raw(), { sessionTimeoutMs: 150 });
     await broker.takeDown();
     // Nothing but time passes here, several sessions of it.
     await assert.rejects(
-      broker.whenGroup("group", (group) => group?.state === "Empty", { timeoutMs: 300 }),
+      broker.whenGroup("group", (group) => group?.state === "Empty", { timeoutMs: 500 }),
       { code: "WAIT_TIMEOUT" },
     );
     await broker.bringUp();
