@@ -1,331 +1,46 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { createConnection } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
-import type { KafkaConfig } from "kafkajs";
-import { after, before, describe, it } from "#std/testing/bdd";
-import { makeCertificates } from "./kafka/certificates.ts";
-import { quietClient, withAdmin } from "./kafka/client.ts";
-import {
-  type ApacheKafka,
-  apacheStartable,
-  committedMetadata,
-  committedOffsets,
-  createTopic,
-  deleteGroup,
-  describeGroup,
-  endOffsets,
-  fillTopic,
-  fillValue,
-  produce,
-  sharedKafka,
-  sharedKafkaVariables,
-  startApacheKafka,
-  uniqueName,
-  unsecuredToken,
-} from "./kafka/mod.ts";
+import { describe, it } from "#std/testing/bdd";
+import { needsApacheKafka } from "./apache_skip.ts";
+import { startApacheKafka } from "./kafka/mod.ts";
+import { kafkaContract } from "./kafka_contract.ts";
+import { isAlive, leaveBehind } from "./left_behind.ts";
 
-const startable = await apacheStartable();
-const options = startable.ok ? {} : { skip: startable.reason };
 // Java takes its time on a busy machine; Bun's own limit is 5 s.
 const slow = { timeout: 120_000 };
 
-describe("startApacheKafka() with one broker", options, () => {
-  let kafka: ApacheKafka;
-  before(async () => {
-    kafka = await startApacheKafka({ tls: true, sasl: true });
-  }, slow);
-  after(() => kafka.stop(), slow);
+describe("startApacheKafka()", needsApacheKafka, () => {
+  kafkaContract("apache", startApacheKafka);
 
-  it("answers", slow, async () => {
-    const topic = uniqueName("answers");
-    await createTopic(kafka.bootstrapServers, topic, { partitions: 2 });
-    const sent = await produce(kafka.bootstrapServers, topic, [
-      { partition: 1, key: "k", value: "first" },
-      { partition: 1, key: "k", value: "second" },
-    ]);
-    assert.deepEqual(sent, [{ partition: 1, baseOffset: 0 }]);
-    assert.deepEqual(await endOffsets(kafka.bootstrapServers, topic), [0, 2]);
-    await assert.rejects(createTopic(kafka.bootstrapServers, topic), /it exists/);
-  });
-
-  it("fills a topic once, and the values are what they should be", slow, async () => {
-    const topic = uniqueName("filled");
-    await fillTopic(kafka.bootstrapServers, topic, { messages: 3, bytes: 40, partitions: 2 });
-    const more = { messages: 20_001, bytes: 40, partitions: 2, keys: 3 };
-    await fillTopic(kafka.bootstrapServers, topic, more);
-    await fillTopic(kafka.bootstrapServers, topic, more);
-    assert.deepEqual(await endOffsets(kafka.bootstrapServers, topic), [10_001, 10_000]);
-
-    const messages = await read(kafka.bootstrapServers, topic, 20_001);
-    for (const { partition, offset, key, value } of messages) {
-      assert.deepEqual(value, fillValue(offset, 40).toString());
-      assert.deepEqual(JSON.parse(value).n, offset);
-      assert.equal(key, offset < 2 - partition ? undefined : `k${offset % 3}`);
-    }
-    await assert.rejects(
-      fillTopic(kafka.bootstrapServers, topic, { messages: 1, bytes: 40, partitions: 2 }),
-      /Cannot fill/,
-    );
-    assert.throws(() => fillValue(1_000, 16), RangeError);
-    assert.equal(fillValue(1_000, 17).toString(), `{"n":1000,"p":""}`);
-  });
-
-  it("tells what a group has committed and who is in it", slow, async () => {
-    const bootstrapServers = kafka.bootstrapServers;
-    const topic = uniqueName("committed");
-    const groupId = uniqueName("shop.committed");
-    // Enough to commit offset 7: kafkajs takes back what lies beyond the end.
-    await fillTopic(bootstrapServers, topic, { messages: 20, bytes: 20, partitions: 2 });
-    assert.equal((await describeGroup(bootstrapServers, groupId)).state, "Dead");
-
-    const consumer = quietClient(bootstrapServers).consumer({ groupId, maxWaitTimeInMs: 50 });
-    const joined = new Promise((resolve) => consumer.on("consumer.group_join", resolve));
-    await consumer.connect();
-    await consumer.subscribe({ topic });
-    await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
-    await joined;
-    await consumer.commitOffsets([{ topic, partition: 1, offset: "7", metadata: "m" }]);
-    const { state, members } = await describeGroup(bootstrapServers, groupId);
-    await consumer.disconnect();
-
-    assert.equal(state, "Stable");
-    assert.deepEqual(members.map(({ assignment }) => assignment), [{ [topic]: [0, 1] }]);
-    assert.equal((await describeGroup(bootstrapServers, groupId)).state, "Empty");
-    assert.deepEqual(await committedOffsets(bootstrapServers, groupId, topic), [-1, 7]);
-    assert.deepEqual(await committedMetadata(bootstrapServers, groupId, topic), ["", "m"]);
-    await deleteGroup(bootstrapServers, groupId);
-    assert.deepEqual(await committedOffsets(bootstrapServers, groupId, topic), [-1, -1]);
-  });
-
-  it("takes TLS clients with and without a certificate, and refuses strangers", slow, async () => {
-    const { bootstrapServers, ca, clientCert, clientKey } = kafka.tls!;
-    assert.equal(await tryClient(bootstrapServers, { ssl: { ca } }), "ok");
-    assert.equal(
-      await tryClient(bootstrapServers, { ssl: { ca, cert: clientCert, key: clientKey } }),
-      "ok",
-    );
-
-    const folder = await mkdtemp(join(tmpdir(), "kafka-threads-strangers-"));
-    try {
-      const strangers = await makeCertificates(folder);
-      assert.notEqual(await tryClient(bootstrapServers, { ssl: { ca: strangers.ca } }), "ok");
-      const stranger = { ca, cert: strangers.clientCert, key: strangers.clientKey };
-      assert.notEqual(await tryClient(bootstrapServers, { ssl: stranger }), "ok");
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  });
-
-  it("takes SASL clients that know the password, and refuses the others", slow, async () => {
-    const { bootstrapServers, username, password, mechanisms } = kafka.sasl!;
-    const passwords = mechanisms.filter((mechanism) => mechanism !== "oauthbearer");
-    assert.equal(passwords.length, 3);
-    for (const mechanism of passwords) {
-      // A new object each time: kafkajs writes into it, and would use the first password again.
-      const login = (password: string): Partial<KafkaConfig> => ({
-        sasl: { mechanism, username, password } as KafkaConfig["sasl"] & object,
-      });
-      assert.equal(await tryClient(bootstrapServers, login(password)), "ok", mechanism);
-      assert.match(await tryClient(bootstrapServers, login("wrong")), /auth/i, mechanism);
-    }
-    const bearer = (token: string): Partial<KafkaConfig> => ({
-      sasl: {
-        mechanism: "oauthbearer",
-        oauthBearerProvider: () => Promise.resolve({ value: token }),
-      },
-    });
-    assert.equal(await tryClient(bootstrapServers, bearer(unsecuredToken("alice"))), "ok");
-    const expired = unsecuredToken("alice", { lifetimeMs: -60_000 });
-    assert.notEqual(await tryClient(bootstrapServers, bearer(expired)), "ok");
-  });
-
-  it("is the shared one where the environment says so", async () => {
-    const variables = sharedKafkaVariables("apache", kafka);
-    const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
-    Object.assign(process.env, variables);
-    try {
-      const { bootstrapServers, tls, sasl } = await sharedKafka();
-      assert.equal(bootstrapServers, kafka.bootstrapServers);
-      assert.deepEqual(tls, kafka.tls);
-      assert.deepEqual(sasl, kafka.sasl);
-      delete process.env["KAFKA_THREADS_TEST_KAFKA"];
-      assert.equal((await sharedKafka()).tls, undefined);
-    } finally {
-      for (const [name, value] of before) {
-        if (value === undefined) delete process.env[name];
-        else process.env[name] = value;
-      }
-    }
-  });
-
-  it("stands still while it is paused", slow, async () => {
+  it("leaves nothing behind when it is killed, started and stopped", slow, async () => {
+    const kafka = await startApacheKafka();
     const broker = kafka.brokers[0]!;
-    const admin = quietClient(kafka.bootstrapServers, { retry: { retries: 0 } }).admin();
-    await admin.connect();
-    let answered = false;
-    broker.pause();
-    const answer = admin.describeCluster().then(() => answered = true);
-    // The kernel still takes connections for a stopped process.
-    const socket = createConnection(Number(broker.bootstrapServer.split(":")[1]), "127.0.0.1");
-    await once(socket, "connect");
-    socket.destroy();
-    assert.equal(answered, false);
-    broker.resume();
-    await answer;
-    await admin.disconnect();
-  });
-
-  it("keeps its data when it is killed and started again", slow, async () => {
-    const topic = uniqueName("kept");
-    const broker = kafka.brokers[0]!;
-    await createTopic(kafka.bootstrapServers, topic);
-    await produce(kafka.bootstrapServers, topic, [{ value: "kept" }]);
-    const pid = broker.pid!;
+    const first = broker.pid!;
+    assert.equal(isAlive(first), true);
     await broker.kill();
     assert.equal(broker.pid, undefined);
-    assert.equal(isAlive(pid), false);
-    assert.notEqual(await tryClient(kafka.bootstrapServers), "ok");
-    await broker.kill();
-
+    assert.equal(isAlive(first), false);
     await broker.start();
-    assert.notEqual(broker.pid, pid);
-    assert.deepEqual(await endOffsets(kafka.bootstrapServers, topic), [1]);
-    await assert.rejects(broker.start(), /it is running/);
-  });
-
-  it("is not mistaken for another one that has its port", slow, async () => {
-    const port = Number(kafka.brokers[0]!.bootstrapServer.split(":")[1]);
+    const second = broker.pid!;
+    assert.notEqual(second, first);
+    // Another one is not mistaken for it.
+    const port = Number(broker.bootstrapServer.split(":")[1]);
     await assert.rejects(
       startApacheKafka({ port }),
       /ended with status 1[^]*Address already in use/,
     );
-  });
 
-  it("leaves nothing behind when it is stopped", slow, async () => {
-    const pid = kafka.brokers[0]!.pid!;
-    assert.equal(isAlive(pid), true);
     await kafka.stop();
-    assert.equal(isAlive(pid), false);
+    assert.equal(isAlive(second), false);
     assert.equal(existsSync(kafka.folder), false);
     await kafka.stop();
   });
-});
 
-describe("startApacheKafka() with three brokers", options, () => {
-  it("makes one cluster that survives one broker", slow, async () => {
-    await using kafka = await startApacheKafka({ brokers: 3 });
-    const topic = uniqueName("replicated");
-    await createTopic(kafka.bootstrapServers, topic, {
-      replicationFactor: 3,
-      config: { "min.insync.replicas": "2" },
-    });
-    await produce(kafka.bootstrapServers, topic, [{ value: "first" }]);
-
-    const leader = await findLeader(kafka.bootstrapServers, topic);
-    await kafka.brokers[leader - 1]!.stop();
-    const others = kafka.brokers.filter(({ pid }) => pid !== undefined);
-    assert.equal(others.length, 2);
-    const left = others.map(({ bootstrapServer }) => bootstrapServer).join(",");
-    await produce(left, topic, [{ value: "second" }]);
-    assert.deepEqual(await endOffsets(left, topic), [2]);
-  });
-});
-
-describe("startApacheKafka() in a process that does not stop it", options, () => {
   for (const ending of ["crash", "forget"] as const) {
-    it(`leaves nothing behind: ${ending}`, slow, async () => {
-      const program = spawn(process.execPath, [
-        ...("Deno" in globalThis ? ["run", "-A"] : []),
-        fileURLToPath(new URL("./kafka/leave_fixture.ts", import.meta.url)),
-        ending,
-      ], { stdio: ["ignore", "pipe", "pipe"] });
-      let errors = "";
-      program.stderr.on("data", (chunk) => errors += chunk);
-      let output = "";
-      program.stdout.on("data", (chunk) => output += chunk);
-      // Kafka's guard shares this stream, so it ends when the guard has done its work.
-      const cleaned = once(program.stderr, "close");
-      const [code, signal] = await once(program, "exit");
-      await cleaned;
-
-      assert.deepEqual([code, signal], ending === "crash" ? [null, "SIGKILL"] : [0, null], errors);
-      const left = JSON.parse(output) as { pid: number; folder: string };
-      assert.equal(isAlive(left.pid), false);
-      assert.equal(existsSync(left.folder), false);
+    it(`leaves nothing behind when its program ends: ${ending}`, slow, async () => {
+      const { pid, folder } = await leaveBehind("apache", ending);
+      assert.equal(isAlive(pid), false);
+      assert.equal(existsSync(folder!), false);
     });
   }
 });
-
-/** Connects and asks once: "ok", or what went wrong. */
-async function tryClient(
-  bootstrapServers: string,
-  config: Partial<KafkaConfig> = {},
-): Promise<string> {
-  try {
-    await withAdmin(bootstrapServers, (admin) => admin.listTopics(), {
-      ...config,
-      retry: { retries: 0 },
-    });
-    return "ok";
-  } catch (error) {
-    return `${error}`;
-  }
-}
-
-interface ReadMessage {
-  partition: number;
-  offset: number;
-  key: string | undefined;
-  value: string;
-}
-
-async function read(bootstrapServers: string, topic: string, count: number) {
-  const messages: ReadMessage[] = [];
-  const groupId = uniqueName("shop.read");
-  const consumer = quietClient(bootstrapServers).consumer({ groupId, maxWaitTimeInMs: 50 });
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await new Promise<void>((resolve) =>
-    consumer.run({
-      eachBatch: ({ batch }) => {
-        for (const { offset, key, value } of batch.messages) {
-          messages.push({
-            partition: batch.partition,
-            offset: Number(offset),
-            key: key?.toString(),
-            value: value!.toString(),
-          });
-        }
-        if (messages.length >= count) resolve();
-        return Promise.resolve();
-      },
-    })
-  );
-  await consumer.disconnect();
-  return messages;
-}
-
-async function findLeader(bootstrapServers: string, topic: string): Promise<number> {
-  const { topics } = await withAdmin(
-    bootstrapServers,
-    (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
-  );
-  return topics[0]!.partitions[0]!.leader;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
-    throw error;
-  }
-}

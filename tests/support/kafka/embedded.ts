@@ -27,10 +27,16 @@ export interface EmbeddedKafkaOptions extends KafkaClusterOptions {
   runtime?: readonly string[];
 }
 
+/** A running broker of `./testing`, or several, all in one process. */
+export interface EmbeddedKafka extends KafkaCluster {
+  /** That process. */
+  readonly pid: number;
+}
+
 /**
  * Starts the broker of `./testing` in a process of its own, set up as the Apache Kafka of the tests is:
  * a test that keeps its thread busy, or measures, does so without it. It ends with
- * {@linkcode KafkaCluster.stop}, with `await using`, or when this process ends, however that happens; it
+ * {@linkcode EmbeddedKafka.stop}, with `await using`, or when this process ends, however that happens; it
  * does not keep this process alive.
  *
  * @param options How many brokers and which listeners.
@@ -39,7 +45,7 @@ export interface EmbeddedKafkaOptions extends KafkaClusterOptions {
  */
 export async function startEmbeddedKafka(
   options: EmbeddedKafkaOptions = {},
-): Promise<KafkaCluster> {
+): Promise<EmbeddedKafka> {
   const [command, ...args] = options.runtime ?? [process.execPath, ...runtimeArgs()];
   const certificates = options.tls ? await temporaryCertificates() : undefined;
   const program = runProgram(command!, [...args, PROGRAM]);
@@ -65,6 +71,7 @@ export async function startEmbeddedKafka(
       sasl: options.sasl
         ? { bootstrapServers: listeners["sasl"]!, ...SASL_USER, mechanisms: [...MECHANISMS] }
         : undefined,
+      pid: program.pid,
       stop: program.end,
       [Symbol.asyncDispose]: program.end,
     };
@@ -164,6 +171,7 @@ function testBroker(
 
 /** The process that {@linkcode PROGRAM} runs in. */
 interface Program {
+  pid: number;
   /** Sends a line and waits for the answer; one at a time. */
   ask<T>(line: EmbeddedStart | EmbeddedOrder): Promise<T>;
   pause(): void;
@@ -216,6 +224,7 @@ function runProgram(command: string, args: string[]): Program {
     guard = undefined;
   };
   return {
+    pid: child.pid ?? 0,
     ask<T>(line: EmbeddedStart | EmbeddedOrder): Promise<T> {
       const turn = last.then(() => exchange<T>(line));
       last = turn.catch(() => {});

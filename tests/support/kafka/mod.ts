@@ -9,7 +9,7 @@ export { type ApacheKafka, type ApacheKafkaOptions, startApacheKafka } from "./a
 export type { ApacheBroker } from "./broker.ts";
 export { apacheStartable, type KafkaAvailability } from "./class_path.ts";
 export type * from "./cluster.ts";
-export { type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.ts";
+export { type EmbeddedKafka, type EmbeddedKafkaOptions, startEmbeddedKafka } from "./embedded.ts";
 export * from "./sasl.ts";
 export * from "./fill.ts";
 export * from "./groups.ts";

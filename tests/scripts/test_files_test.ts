@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { describe, it } from "#std/testing/bdd";
+import { findTests } from "../../scripts/support/test_files.ts";
+
+describe("findTests()", () => {
+  const brokers = async (only: string) => {
+    const files = await findTests(only);
+    assert.equal(files.length, 1, only);
+    return files[0]!.brokers;
+  };
+
+  it("has tests of the consumer run on both brokers, however they come to a Kafka", async () => {
+    for (const path of ["thread_manager/core_test", "drivers/kafkajs_test", "fault_broker_test"]) {
+      assert.deepEqual(await brokers(`${path}.ts`), ["embedded", "apache"], path);
+    }
+  });
+
+  it("has tests run once that use no Kafka, or the embedded one, or any", async () => {
+    for (const path of ["tests/errors_test", "embedded_kafka_test", "edge/examples_test"]) {
+      assert.deepEqual(await brokers(`${path}.ts`), ["embedded"], path);
+    }
+  });
+
+  it("has tests of Apache Kafka run there", async () => {
+    assert.deepEqual(await brokers("support/apache_kafka_test.ts"), ["apache"]);
+  });
+
+  it("knows tests that are for one runtime", async () => {
+    const [bundle] = await findTests("tests/edge/bun/*");
+    assert.equal(bundle!.runtime, "bun");
+    assert.equal((await findTests("tests/errors_test.ts"))[0]!.runtime, undefined);
+  });
+
+  it("fails where nothing matches", async () => {
+    await assert.rejects(findTests("no-such-test"), /Cannot find tests: no file matches "no-such-/);
+  });
+});
