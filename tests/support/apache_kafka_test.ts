@@ -10,30 +10,23 @@ import { isAlive, leaveBehind } from "./left_behind.ts";
 const slow = { timeout: 120_000 };
 
 describe("startApacheKafka()", needsApacheKafka, () => {
-  kafkaContract("apache", startApacheKafka);
+  kafkaContract(startApacheKafka, (kafka) => {
+    it("is not mistaken for another one that has its port", slow, async () => {
+      const port = Number(kafka().bootstrapServers.split(":")[1]);
+      const taken = /ended with status 1[^]*Address already in use/;
+      await assert.rejects(startApacheKafka({ port }), taken);
+    });
 
-  it("leaves nothing behind when it is killed, started and stopped", slow, async () => {
-    const kafka = await startApacheKafka();
-    const broker = kafka.brokers[0]!;
-    const first = broker.pid!;
-    assert.equal(isAlive(first), true);
-    await broker.kill();
-    assert.equal(broker.pid, undefined);
-    assert.equal(isAlive(first), false);
-    await broker.start();
-    const second = broker.pid!;
-    assert.notEqual(second, first);
-    // Another one is not mistaken for it.
-    const port = Number(broker.bootstrapServer.split(":")[1]);
-    await assert.rejects(
-      startApacheKafka({ port }),
-      /ended with status 1[^]*Address already in use/,
-    );
-
-    await kafka.stop();
-    assert.equal(isAlive(second), false);
-    assert.equal(existsSync(kafka.folder), false);
-    await kafka.stop();
+    it("leaves nothing behind when it is stopped", slow, async () => {
+      const { brokers: [broker], folder } = kafka();
+      const pid = broker!.pid!;
+      assert.equal(isAlive(pid), true);
+      await kafka().stop();
+      assert.equal(broker!.pid, undefined);
+      assert.equal(isAlive(pid), false);
+      assert.equal(existsSync(folder), false);
+      await kafka().stop();
+    });
   });
 
   for (const ending of ["crash", "forget"] as const) {

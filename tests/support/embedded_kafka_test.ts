@@ -8,15 +8,15 @@ import { isAlive, leaveBehind, untilGone } from "./left_behind.ts";
 const slow = { timeout: 60_000 };
 
 describe("startEmbeddedKafka()", () => {
-  kafkaContract("embedded", startEmbeddedKafka);
-
-  it("leaves nothing behind when it is stopped, even while it is paused", slow, async () => {
-    const kafka = await startEmbeddedKafka();
-    assert.equal(isAlive(kafka.pid), true);
-    kafka.brokers[0]!.pause();
-    await kafka.stop();
-    assert.equal(isAlive(kafka.pid), false);
-    await kafka.stop();
+  kafkaContract(startEmbeddedKafka, (kafka) => {
+    it("leaves nothing behind when it is stopped, even while it is paused", slow, async () => {
+      const { pid, brokers: [broker] } = kafka();
+      assert.equal(isAlive(pid), true);
+      broker!.pause();
+      await kafka().stop();
+      assert.equal(isAlive(pid), false);
+      await kafka().stop();
+    });
   });
 
   for (const ending of ["crash", "forget", "crash while it is paused"] as const) {

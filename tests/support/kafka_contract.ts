@@ -4,13 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import type { KafkaConfig } from "kafkajs";
 import { after, before, describe, it } from "#std/testing/bdd";
 import { makeCertificates } from "./kafka/certificates.ts";
 import { quietClient, withAdmin } from "./kafka/client.ts";
 import {
-  type BrokerKind,
   committedMetadata,
   committedOffsets,
   createTopic,
@@ -22,8 +20,6 @@ import {
   type KafkaCluster,
   type KafkaClusterOptions,
   produce,
-  sharedKafka,
-  sharedKafkaVariables,
   uniqueName,
   unsecuredToken,
 } from "./kafka/mod.ts";
@@ -34,15 +30,16 @@ const slow = { timeout: 120_000 };
 /**
  * Tests that a Kafka for tests can do what tests ask of it, whichever it is.
  *
- * @param kind Which one.
+ * @typeParam Cluster Which one.
  * @param start Starts it.
+ * @param more Registers further tests, of the one that all others are through with.
  */
-export function kafkaContract(
-  kind: BrokerKind,
-  start: (options?: KafkaClusterOptions) => Promise<KafkaCluster>,
+export function kafkaContract<Cluster extends KafkaCluster>(
+  start: (options?: KafkaClusterOptions) => Promise<Cluster>,
+  more: (kafka: () => Cluster) => void,
 ): void {
   describe("with one broker", () => {
-    let kafka: KafkaCluster;
+    let kafka: Cluster;
     before(async () => {
       kafka = await start({ tls: true, sasl: true });
     }, slow);
@@ -156,25 +153,6 @@ export function kafkaContract(
       assert.notEqual(await tryClient(bootstrapServers, bearer(expired)), "ok");
     });
 
-    it("is the shared one where the environment says so", async () => {
-      const variables = sharedKafkaVariables(kind, kafka);
-      const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
-      Object.assign(process.env, variables);
-      try {
-        const { bootstrapServers, tls, sasl } = await sharedKafka();
-        assert.equal(bootstrapServers, kafka.bootstrapServers);
-        assert.deepEqual(tls, kafka.tls);
-        assert.deepEqual(sasl, kafka.sasl);
-        delete process.env["KAFKA_THREADS_TEST_KAFKA"];
-        assert.equal((await sharedKafka()).tls, undefined);
-      } finally {
-        for (const [name, value] of before) {
-          if (value === undefined) delete process.env[name];
-          else process.env[name] = value;
-        }
-      }
-    });
-
     it("stands still while it is paused", slow, async () => {
       const broker = kafka.brokers[0]!;
       const admin = quietClient(kafka.bootstrapServers, { retry: { retries: 0 } }).admin();
@@ -208,6 +186,8 @@ export function kafkaContract(
       assert.deepEqual(await endOffsets(kafka.bootstrapServers, topic), [1]);
       await assert.rejects(broker.start(), /it is running/);
     });
+
+    more(() => kafka);
   });
 
   it("makes one cluster of three brokers that survives one of them", slow, async () => {
