@@ -50,8 +50,10 @@ export async function findTests(only: string | undefined): Promise<TestFile[]> {
 
 /** What takes longest begins first: begun last, it would run on alone. */
 function rank(path: string): number {
-  if (/fault_broker|\/apache_kafka_test/.test(path)) return 0;
-  return /fault_|\/drivers\/\w+_test/.test(path) ? 1 : 2;
+  if (/fault_broker|apache_kafka_test|testing\/million|conformance\/\w+_test/.test(path)) return 0;
+  return /fault_|\/drivers\/\w+_test|\/scale\/|core_test|broken_test|npm_package/.test(path)
+    ? 1
+    : 2;
 }
 
 /**
