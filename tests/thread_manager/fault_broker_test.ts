@@ -84,7 +84,7 @@ describe("ThreadManager and a broker that fails", options, () => {
       const topic = await place.makeTopic();
       const handled = new Handled();
       await using test = await place.setUp(topic, {
-        consumer: { sessionTimeoutMs: 1_500, heartbeatIntervalMs: 300 },
+        consumer: { sessionTimeoutMs: 3_000, heartbeatIntervalMs: 300 },
         commit: { intervalMs: 100 },
         onMessage: handled.add,
       });
