@@ -98,7 +98,7 @@ describe("iterating over a ThreadManager", needsKafka, () => {
   scenario("ends with the lifetime", async (scope) => {
     const topic = await newTopic();
     await produceNumbers(topic, 0, 3);
-    const { manager, groupId } = await managed(scope, topic, { lifetimeMs: 300 });
+    const { manager, groupId } = await managed(scope, topic, { lifetimeMs: 3_000 });
     const seen: (string | null)[] = [];
     for await (const message of manager) seen.push(message.text());
     assert.equal(await manager.closed, "lifetime");
