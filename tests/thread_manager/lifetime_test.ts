@@ -28,10 +28,11 @@ describe("ThreadManager's lifetime, over", needsKafka, () => {
     const { manager, log, groupId } = await managed(scope, topic, {
       onMessage: async () => {
         // Longer than the lifetime and the time that a stop may take.
-        await new Promise((resolve) => setTimeout(resolve, 700));
+        await new Promise((resolve) => setTimeout(resolve, 2_500));
         finished++;
       },
-      lifetimeMs: 200,
+      // Enough for the first message to arrive, however slow the machine.
+      lifetimeMs: 1_500,
       stopTimeoutMs: 200,
     });
     await manager.start();
@@ -50,7 +51,7 @@ describe("ThreadManager's lifetime, over", needsKafka, () => {
         messages.add(message);
         await new Promise((resolve) => setTimeout(resolve, 1));
       },
-      lifetimeMs: 300,
+      lifetimeMs: 1_500,
     });
     for (let run = 1; run <= 2; run++) {
       const before = messages.items.length;

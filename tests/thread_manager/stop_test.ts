@@ -198,7 +198,7 @@ describe("ThreadManager.stop()", needsKafka, () => {
         messages.add(message);
         return new Promise(() => {});
       },
-      lifetimeMs: 100,
+      lifetimeMs: 1_500,
       stopTimeoutMs: 200,
     });
     await manager.start();
