@@ -1,10 +1,13 @@
 // Writes a million records to a broker and reads them as a group of one, with a client that is not ours.
-// A process of its own, as a user's program is one: the broker does not share its thread.
+// A process of its own, as a user's program is one: the broker does not share its thread. It takes the
+// same commands as confluent.py.
 import { Buffer } from "node:buffer";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { Consumer, MessagesStreamModes, Producer } from "@platformatic/kafka";
 import { kafkajs } from "./conformance/clients/kafkajs.ts";
 import { platformaticOptions } from "./conformance/clients/platformatic.ts";
+import { errorName } from "./conformance/errors.ts";
 
 /** What came out of it. */
 export interface MillionFigures {
@@ -40,32 +43,34 @@ const BATCH = 10_000;
 const DIGITS = 8;
 const ZERO = 0x30;
 
-const [name, text] = process.argv.slice(2);
-const task = JSON.parse(text!) as MillionTask;
-const { topic, groupId, count, partitions } = task;
-const client = name === "kafkajs" ? kafkajsClient() : platformaticClient();
+const clients = { kafkajs: kafkajsClient, platformatic: platformaticClient };
+const client = clients[process.argv[2] as keyof typeof clients];
 
-const began = performance.now();
-await client.write();
-const written = performance.now();
-const figures = await read();
-const ended = performance.now();
-process.stdout.write(
-  `${
-    JSON.stringify({
-      ...figures,
-      writeSeconds: (written - began) / 1_000,
-      readSeconds: (ended - written) / 1_000,
-    })
-  }\n`,
-);
-process.exit();
+createInterface({ input: process.stdin })
+  .on("line", async (line) => {
+    const { id, do: what, access, ...rest } = JSON.parse(line);
+    const task: MillionTask = { ...access, ...rest };
+    try {
+      let answer: MillionFigures | undefined;
+      if (what === "produceMillion") await client(task).write();
+      else answer = await read(task);
+      emit({ id, answer });
+    } catch (error) {
+      emit({ id, error: { name: errorName(error), code: 0, message: `${error}` } });
+    }
+  })
+  .on("close", () => process.exit());
 
-async function read(): Promise<MillionFigures> {
+function emit(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+async function read(task: MillionTask): Promise<MillionFigures> {
+  const { count, partitions } = task;
   const seen = new Uint8Array(count);
   const last = new Int32Array(partitions).fill(-1);
   const figures = { messages: 0, repeated: 0, disorder: 0, missing: 0 };
-  await client.read((partition, value) => {
+  await client(task).read((partition, value) => {
     let n = 0;
     for (let at = 0; at < DIGITS; at++) n = n * 10 + value[at]! - ZERO;
     figures.messages++;
@@ -80,22 +85,25 @@ async function read(): Promise<MillionFigures> {
 }
 
 /** The values of a batch: their number, and then as many bytes as it takes. */
-function* batches(): Generator<{ partition: number; value: Buffer }[]> {
+function* batches(
+  { count, partitions, bytes }: MillionTask,
+): Generator<{ partition: number; value: Buffer }[]> {
   for (let from = 0; from < count; from += BATCH) {
     yield Array.from({ length: Math.min(BATCH, count - from) }, (_, index) => ({
       partition: (from + index) % partitions,
-      value: Buffer.from(`${from + index}`.padStart(DIGITS, "0").padEnd(task.bytes, "x")),
+      value: Buffer.from(`${from + index}`.padStart(DIGITS, "0").padEnd(bytes, "x")),
     }));
   }
 }
 
-function kafkajsClient(): MillionClient {
+function kafkajsClient(task: MillionTask): MillionClient {
+  const { topic, groupId } = task;
   const kafka = kafkajs(task);
   return {
     async write() {
       const producer = kafka.producer();
       await producer.connect();
-      for (const messages of batches()) await producer.send({ topic, messages });
+      for (const messages of batches(task)) await producer.send({ topic, messages });
       await producer.disconnect();
     },
     async read(take) {
@@ -119,11 +127,12 @@ function kafkajsClient(): MillionClient {
   };
 }
 
-function platformaticClient(): MillionClient {
+function platformaticClient(task: MillionTask): MillionClient {
+  const { topic, groupId } = task;
   return {
     async write() {
       const producer = new Producer(platformaticOptions(task));
-      for (const messages of batches()) {
+      for (const messages of batches(task)) {
         await producer.send({ messages: messages.map((message) => ({ topic, ...message })) });
       }
       await producer.close();

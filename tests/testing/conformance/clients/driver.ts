@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import type { Access, JoinOptions, Member, Read, ToCommit } from "../client.ts";
 import { nameOfCode, ReportedError } from "../errors.ts";
 import { endWithUs } from "./children.ts";
@@ -126,6 +127,18 @@ export class Driver implements AsyncDisposable {
     if (line.error) pending?.reject(toError(line.error));
     else pending?.resolve(line.answer ?? undefined);
   }
+}
+
+/**
+ * Starts a TypeScript program that takes such commands, on this runtime.
+ *
+ * @param program Its file.
+ * @param args Its arguments.
+ * @returns The program.
+ */
+export function programDriver(program: URL, args: readonly string[]): Driver {
+  const deno = "Deno" in globalThis ? ["run", "--quiet", "--no-check", "--allow-all"] : [];
+  return new Driver(process.execPath, [...deno, fileURLToPath(program), ...args]);
 }
 
 function toError({ name, code, message }: NonNullable<Line["error"]>): Error {

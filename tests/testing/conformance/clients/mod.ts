@@ -1,6 +1,5 @@
 // The clients that the scenarios run on, and how to get them.
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { confluentPython, kcat, type Program } from "../../../support/librdkafka.ts";
 import type {
   Access,
@@ -11,7 +10,7 @@ import type {
   Member,
 } from "../client.ts";
 import { ConfluentClient, confluentDriver } from "./confluent.ts";
-import { Driver } from "./driver.ts";
+import { type Driver, programDriver } from "./driver.ts";
 import { KafkajsClient } from "./kafkajs.ts";
 import { KcatClient } from "./kcat.ts";
 import { PlatformaticClient } from "./platformatic.ts";
@@ -91,9 +90,7 @@ export async function findClients(): Promise<ClientKind[]> {
 }
 
 function memberDriver(name: "kafkajs" | "platformatic"): Driver {
-  const program = fileURLToPath(new URL("./member_program.ts", import.meta.url));
-  const deno = "Deno" in globalThis ? ["run", "--quiet", "--no-check", "--allow-all"] : [];
-  return new Driver(process.execPath, [...deno, program, name]);
+  return programDriver(new URL("./member_program.ts", import.meta.url), [name]);
 }
 
 function overDriver(driver: Driver, access: Access, options: JoinOptions): ProcessMember {
