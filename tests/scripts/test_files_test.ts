@@ -22,7 +22,7 @@ describe("findTests()", () => {
   });
 
   it("has tests of Apache Kafka run there", async () => {
-    assert.deepEqual(await brokers("support/apache_kafka_test.ts"), ["apache"]);
+    assert.deepEqual(await brokers("support/deno/apache_kafka_test.ts"), ["apache"]);
   });
 
   it("knows tests that are for one runtime", async () => {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { describe, it } from "#std/testing/bdd";
-import { needsApacheKafka } from "./apache_skip.ts";
-import { startApacheKafka } from "./kafka/mod.ts";
-import { kafkaContract } from "./kafka_contract.ts";
-import { isAlive, leaveBehind } from "./left_behind.ts";
+import { needsApacheKafka } from "../apache_skip.ts";
+import { startApacheKafka } from "../kafka/mod.ts";
+import { kafkaContract } from "../kafka_contract.ts";
+import { isAlive, leaveBehind } from "../left_behind.ts";
 
 // Java takes its time on a busy machine; Bun's own limit is 5 s.
 const slow = { timeout: 120_000 };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
-import { runChild } from "../bench/support/child.ts";
-import { payload, payloadSum } from "../bench/support/payload.ts";
-import { createRecorder, type Figures } from "../bench/support/recorder.ts";
-import { currentRuntime, findRuntime } from "../bench/support/runtimes.ts";
+import { runChild } from "../../../bench/support/child.ts";
+import { payload, payloadSum } from "../../../bench/support/payload.ts";
+import { createRecorder, type Figures } from "../../../bench/support/recorder.ts";
+import { currentRuntime, findRuntime } from "../../../bench/support/runtimes.ts";
 import {
   CONTESTANTS,
   type Run,
@@ -11,9 +11,9 @@ import {
   spread,
   summarize,
   type Summary,
-} from "../bench/support/summary.ts";
-import { summaryTable, table } from "../bench/support/table.ts";
-import { anyKafka } from "./support/kafka/mod.ts";
+} from "../../../bench/support/summary.ts";
+import { summaryTable, table } from "../../../bench/support/table.ts";
+import { anyKafka } from "../../support/kafka/mod.ts";
 
 describe("bench/run.ts", () => {
   it("runs every contestant once on a small topic", async () => {
@@ -21,7 +21,7 @@ describe("bench/run.ts", () => {
     const { bootstrapServers } = await anyKafka();
     const report = await runChild<{ summaries: Summary[]; runs: Run[] }>(
       runtime,
-      new URL("../bench/run.ts", import.meta.url),
+      new URL("../../../bench/run.ts", import.meta.url),
       {
         arguments: {
           bootstrap: bootstrapServers,
@@ -56,7 +56,7 @@ describe("bench/broker.ts", () => {
       joinMs: Spread;
       ratio: Spread;
       readings: { round: number; broker: string; figures: Figures }[];
-    }>(runtime, new URL("../bench/broker.ts", import.meta.url), {
+    }>(runtime, new URL("../../../bench/broker.ts", import.meta.url), {
       arguments: { bootstrap: bootstrapServers, messages: 3_000, rounds: 1, starts: 3, joins: 2 },
       timeoutMs: 60_000,
     });
