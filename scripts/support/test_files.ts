@@ -77,10 +77,12 @@ const IMPORT =
 class Modules {
   readonly #texts = new Map<string, Promise<string>>();
 
-  /** What a module consists of. */
+  /** What a module consists of; nothing, where a comment or a text only looks like an import. */
   text(path: string): Promise<string> {
     let text = this.#texts.get(path);
-    if (text === undefined) this.#texts.set(path, text = readFile(path, "utf8"));
+    if (text === undefined) {
+      this.#texts.set(path, text = readFile(path, "utf8").catch(() => ""));
+    }
     return text;
   }
 
