@@ -60,7 +60,7 @@ export async function borrowEmbeddedKafka(runtime: Runtime): Promise<BorrowedKaf
 function borrowed(
   kind: BrokerKind,
   source: string,
-  kafka: Awaited<ReturnType<typeof startEmbeddedKafka>>,
+  kafka: Awaited<ReturnType<typeof startApacheKafka | typeof startEmbeddedKafka>>,
 ): BorrowedKafka {
   return {
     bootstrapServers: kafka.bootstrapServers,
