@@ -231,15 +231,23 @@ describe("ThreadManager in a group that changes", needsKafka, () => {
     const wanted = new Set<ManagedTest>();
     const under: Promise<unknown>[] = [];
     const story: string[] = [];
+    /** Who is told to leave while it joins, or is still leaving, says so: it tries again if it is wanted. */
+    const enter = async (who: ManagedTest): Promise<void> => {
+      while (wanted.has(who)) {
+        try {
+          return void await who.manager.start();
+        } catch (error) {
+          assert(StateError.is(error), String(error));
+          await who.manager.stop();
+        }
+      }
+    };
     const change = async (who: ManagedTest): Promise<void> => {
       const leaves = wanted.has(who) && wanted.size > 1;
       story.push(`${leaves ? "-" : "+"}${"abc"[members.indexOf(who)]}`);
       if (leaves) wanted.delete(who);
       else wanted.add(who);
-      const done = leaves
-        ? who.manager.stop()
-        // Who is told to leave while it joins says so; whether it is wanted again, `wanted` knows.
-        : who.manager.start().catch((error) => assert(StateError.is(error), String(error)));
+      const done = leaves ? who.manager.stop() : enter(who);
       under.push(done);
       // Sometimes the next one comes before this one is through.
       if (random() < 0.7) await done;
