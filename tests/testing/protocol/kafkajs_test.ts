@@ -295,7 +295,7 @@ describe("kafkajs", () => {
       const { versions } = theirs(name);
       assert.equal(common.at(-1)?.version, Math.max(...versions.map(Number)), name);
     }
-    assert.equal(COMMON.length, 78);
+    assert.equal(COMMON.length, 77);
   });
 
   for (const { name, api, version, client } of COMMON) {

@@ -23,7 +23,7 @@ const OFFERED: [number, string, number, number][] = [
   [14, "SyncGroup", 0, 5],
   [15, "DescribeGroups", 0, 6],
   [16, "ListGroups", 0, 5],
-  [17, "SaslHandshake", 0, 1],
+  [17, "SaslHandshake", 1, 1],
   [18, "ApiVersions", 0, 4],
   [19, "CreateTopics", 2, 7],
   [20, "DeleteTopics", 1, 6],

@@ -21,7 +21,9 @@ const response = struct({
 export const saslHandshake = defineApi({
   key: 17,
   name: "SaslHandshake",
-  minVersion: 0,
+  // After version 0 the client sends bare tokens, without a request around them (KIP-152). All clients
+  // that are held against this broker know version 1.
+  minVersion: 1,
   maxVersion: 1,
   flexibleSince: Infinity,
   request,
