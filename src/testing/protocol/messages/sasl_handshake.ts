@@ -21,9 +21,11 @@ const response = struct({
 export const saslHandshake = defineApi({
   key: 17,
   name: "SaslHandshake",
-  // After version 0 the client sends bare tokens, without a request around them (KIP-152). All clients
-  // that are held against this broker know version 1.
+  // After version 0 the client sends bare tokens, without a request around them (KIP-152), which are not
+  // spoken here. It is offered all the same: librdkafka takes a broker without it for one without SASL,
+  // and then asks in version 1.
   minVersion: 1,
+  offeredSince: 0,
   maxVersion: 1,
   flexibleSince: Infinity,
   request,
