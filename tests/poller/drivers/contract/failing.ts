@@ -58,6 +58,18 @@ export function failing({ scenario, member }: Place): void {
       assert.deepEqual(reader.offsets(topic, partition).slice(0, 50), range(0, 50));
       assert(reader.offsets(topic, partition).slice(50).every((offset) => offset >= 50));
     }
-    await reader.commitAll();
+    await committedAtLast(reader);
   });
+}
+
+/** A coordinator that has just come back loads what was committed, and says so; nothing tells when it has. */
+async function committedAtLast(reader: { commitAll(): Promise<void> }): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await reader.commitAll();
+    } catch (error) {
+      if (!(error as { retriable?: boolean }).retriable || attempt === 100) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
 }
