@@ -18,6 +18,21 @@
 
 export * from "./src/driver.ts";
 export * from "./src/errors.ts";
+export type {
+  BatchHandler,
+  ConsumerIdentity,
+  Decode,
+  Handler,
+  HandlerContext,
+  HandlerModule,
+  Middleware,
+  MiddlewareContext,
+  RetryIf,
+  SetupContext,
+  StandardSchema,
+  StandardSchemaResult,
+  Teardown,
+} from "./src/handler.ts";
 export { type Logger, type LogLevel } from "./src/logger.ts";
 export { Message, type MessageBatch } from "./src/message.ts";
 export type {

@@ -423,6 +423,98 @@ export class MessageError extends KafkaThreadsError {
   }
 }
 
+/**
+ * A handler took longer than `handlerTimeoutMs`. Also the reason of its signal's abort. Default code:
+ * `HANDLER_TIMEOUT`; retriable.
+ */
+export class HandlerTimeoutError extends KafkaThreadsError {
+  static {
+    brand(this, "HandlerTimeoutError");
+  }
+
+  /**
+   * Makes an error.
+   *
+   * @param message A sentence without a full stop.
+   * @param options The message's position.
+   */
+  constructor(message: string, options: KafkaThreadsErrorOptions = {}) {
+    super(message, withDefaults(options, "HANDLER_TIMEOUT", true));
+  }
+}
+
+/**
+ * A dead letter could not be stored, so that its message stays unfinished and the consumer stops.
+ * Default code: `DEAD_LETTER_FAILED`.
+ */
+export class DeadLetterError extends KafkaThreadsError {
+  static {
+    brand(this, "DeadLetterError");
+  }
+
+  /**
+   * Makes an error.
+   *
+   * @param message A sentence without a full stop.
+   * @param options The cause, and the message's position.
+   */
+  constructor(message: string, options: KafkaThreadsErrorOptions = {}) {
+    super(message, withDefaults(options, "DEAD_LETTER_FAILED"));
+  }
+}
+
+/** What a {@link BatchError} can be given. */
+export interface BatchErrorOptions {
+  /** What went wrong with the message. */
+  readonly cause?: unknown;
+}
+
+/**
+ * Thrown by a handler of batches to say which message failed: those before it are finished, it has had
+ * an attempt, and those behind it come again as if they had not been handed over. Its `retriable` is
+ * that of its cause, else true. Code: `BATCH_FAILED`.
+ *
+ * @example
+ * ```ts
+ * import { BatchError, type BatchHandler } from "@kafka-threads/kafka-threads";
+ *
+ * const handler: BatchHandler<{ id: number }> = async (_context, orders) => {
+ *   for (const [index, order] of orders.entries()) {
+ *     try {
+ *       await Promise.resolve(order.id);
+ *     } catch (cause) {
+ *       throw new BatchError(index, { cause });
+ *     }
+ *   }
+ * };
+ * ```
+ */
+export class BatchError extends KafkaThreadsError {
+  static {
+    brand(this, "BatchError");
+  }
+
+  /** Which message of the batch failed, from 0. */
+  readonly index: number;
+
+  /**
+   * Makes an error.
+   *
+   * @param index Which message of the batch failed, from 0.
+   * @param options The cause.
+   */
+  constructor(index: number, options: BatchErrorOptions = {}) {
+    const { cause } = options;
+    const { message, retriable } = Object(cause) as { message?: unknown; retriable?: unknown };
+    super(`Cannot handle message ${index} of the batch${message ? `: ${message}` : ""}`, {
+      code: "BATCH_FAILED",
+      retriable: retriable !== false,
+      ...("cause" in options ? { cause } : {}),
+    });
+    this.index = index;
+  }
+}
+
 // Names the class by a string, which no minifier renames, and on the prototype, because engines
 // print the stack's first line while the base constructor runs, before an own field would exist.
 // A function declaration: the static blocks above run before any constant below them would.

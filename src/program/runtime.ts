@@ -13,7 +13,7 @@ type Timer = ReturnType<typeof setTimeout>;
 
 /** The parts of a Worker, of whatever runtime, that are used here. */
 interface AnyWorker {
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  postMessage(message: unknown, transfer: (ArrayBuffer | MessagePort)[]): void;
   terminate(): unknown;
   unref?(): void;
   /** Web workers. */

@@ -2,8 +2,8 @@
 
 /** Sends `Out`, receives `In`. */
 export interface Channel<In, Out> {
-  /** Posts a message; `transfer` moves buffers instead of copying them. */
-  post(message: Out, transfer?: ArrayBuffer[]): void;
+  /** Posts a message; `transfer` moves buffers and ports instead of copying them. */
+  post(message: Out, transfer?: (ArrayBuffer | MessagePort)[]): void;
   /** Called with each message that arrives. Set it before anything can arrive. */
   onMessage: ((message: In) => void) | null;
 }

@@ -6,10 +6,13 @@
  */
 import {
   AuthenticationError,
+  BatchError,
   CommitError,
   ConnectionError,
+  DeadLetterError,
   DriverError,
   HandlerError,
+  HandlerTimeoutError,
   KafkaThreadsError,
   LostPartitionError,
   MessageError,
@@ -67,7 +70,11 @@ const MAX_VALUES = 2_000;
 const MAX_BYTES = 65_536;
 
 // Subclasses before the class that they extend, because the first that fits is taken.
-const OUR_CLASSES: readonly (typeof KafkaThreadsError | typeof OptionsError)[] = [
+const OUR_CLASSES: readonly (
+  | typeof KafkaThreadsError
+  | typeof OptionsError
+  | typeof BatchError
+)[] = [
   OptionsError,
   HandlerError,
   ConnectionError,
@@ -82,6 +89,9 @@ const OUR_CLASSES: readonly (typeof KafkaThreadsError | typeof OptionsError)[] =
   RetryBudgetError,
   StateError,
   MessageError,
+  HandlerTimeoutError,
+  DeadLetterError,
+  BatchError,
   KafkaThreadsError,
 ];
 const BUILT_IN_CLASSES: readonly ErrorConstructor[] = [

@@ -3,13 +3,13 @@
 import type { Channel } from "./channel.ts";
 
 interface Port {
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  postMessage(message: unknown, transfer: (ArrayBuffer | MessagePort)[]): void;
   on(type: "message", listener: (message: unknown) => void): void;
 }
 
 interface WorkerScope {
   onmessage: ((event: { data: unknown }) => void) | null;
-  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  postMessage(message: unknown, transfer: (ArrayBuffer | MessagePort)[]): void;
   WorkerGlobalScope?: unknown;
   process?: { getBuiltinModule?(name: string): unknown };
 }

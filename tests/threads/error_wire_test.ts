@@ -21,11 +21,13 @@ const simple = [
   "RetryBudgetError",
   "StateError",
   "MessageError",
+  "HandlerTimeoutError",
+  "DeadLetterError",
 ] as const;
 
 describe("decodeError(encodeError()) keeps", () => {
   it("every class of this library", () => {
-    const { OptionsError, isKafkaThreadsError: _, ...classes } = errors;
+    const { OptionsError, BatchError, isKafkaThreadsError: _, ...classes } = errors;
     // A new class must be added to the table in error_wire.ts, and to the one here.
     assert.deepEqual(Object.keys(classes).sort(), [...simple].sort());
     for (const name of simple) {
@@ -39,6 +41,10 @@ describe("decodeError(encodeError()) keeps", () => {
     const back = across(new OptionsError(issues));
     assert.ok(back instanceof OptionsError);
     assert.deepEqual(back.issues, issues);
+    const failed = across(new BatchError(3, { cause: new TypeError("y") }));
+    assert.ok(failed instanceof BatchError);
+    assert.equal(failed.index, 3);
+    assert.ok(failed.cause instanceof TypeError);
   });
 
   it("the classes of the language", () => {
