@@ -67,16 +67,31 @@ const kafkajs: TestClient = {
       maxWaitTimeInMs: 100,
     });
     const { messages, add, atLeast } = collector();
+    let closed = false;
+    const run = () =>
+      consumer.run({
+        autoCommitThreshold: 1,
+        eachMessage: ({ partition, message }) => {
+          add({ partition, offset: Number(message.offset), value: `${message.value}` });
+          return Promise.resolve();
+        },
+      });
+    // It gives up for good (KafkaJSGroupCoordinatorNotFound) when a connection ends just while it looks
+    // for its coordinator, be it that of its former self, which it left because the coordinator loaded.
+    consumer.on("consumer.crash", ({ payload }) => {
+      if (!payload.restart && !closed) void run();
+    });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
-    await consumer.run({
-      autoCommitThreshold: 1,
-      eachMessage: ({ partition, message }) => {
-        add({ partition, offset: Number(message.offset), value: `${message.value}` });
-        return Promise.resolve();
+    await run();
+    return {
+      messages,
+      atLeast,
+      close: () => {
+        closed = true;
+        return consumer.disconnect();
       },
-    });
-    return { messages, atLeast, close: () => consumer.disconnect() };
+    };
   },
 };
 
