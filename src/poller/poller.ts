@@ -32,7 +32,7 @@ import type {
 } from "../threads/messages.ts";
 import { packRecords } from "../threads/records.ts";
 import { yieldToLoop } from "../threads/turns.ts";
-import { Backoff } from "./backoff.ts";
+import { Backoff } from "../threads/backoff.ts";
 import { Commits } from "./commits.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { loadDriver } from "./load_driver.ts";

@@ -5,7 +5,7 @@ import { Message } from "../message.ts";
 import { errorText } from "../threads/error_text.ts";
 import { yieldToLoop } from "../threads/turns.ts";
 import type { Inbox, InboxBatch } from "./inbox.ts";
-import { TimeSlice } from "./time_slice.ts";
+import { TimeSlice } from "../threads/time_slice.ts";
 
 /** What a message is given to. */
 export type OnMessage = (message: Message) => unknown;

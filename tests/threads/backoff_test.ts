@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "#std/testing/bdd";
-import { Backoff } from "../../src/poller/backoff.ts";
+import { Backoff } from "../../src/threads/backoff.ts";
 
 const options = fc.tuple(
   fc.integer({ min: 1, max: 3_600_000 }),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "#std/testing/bdd";
-import { TimeSlice } from "../../src/program/time_slice.ts";
+import { TimeSlice } from "../../src/threads/time_slice.ts";
 
 /** A clock that the test moves; it counts how often it is looked at. */
 function clock(at = 1_000) {
