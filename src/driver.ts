@@ -38,6 +38,25 @@ export interface DriverRecord {
   headers?: readonly { key: string; value: Uint8Array | string | null }[];
 }
 
+/** A record to append to a topic. */
+export interface ProducedRecord {
+  /** Name of the topic. */
+  topic: string;
+  /** The key, or null. */
+  key: Uint8Array | null;
+  /** The value; null is a tombstone. */
+  value: Uint8Array | null;
+  /** Headers; their order, repeated names and null values are kept. */
+  headers: readonly MessageHeader[];
+  /** Milliseconds since the epoch. Default: now. */
+  timestamp?: number;
+  /**
+   * Number of the partition. Default: by the key's hash (murmur2, as in Kafka's own clients, so that
+   * a key always goes to the same partition), and in turns where the key is null.
+   */
+  partition?: number;
+}
+
 /** Records of one partition, in offset order. */
 export interface DriverBatch extends TopicPartition {
   /** The records, as objects or as a table that is ready to be packed. */
@@ -163,8 +182,8 @@ export interface DriverStatus {
 /**
  * A Kafka client as the poller sees it.
  *
- * `poll` is called by one caller at a time, and not again before it has settled. `commit`, `pause` and
- * `resume` may be called while a poll is under way.
+ * `poll` is called by one caller at a time, and not again before it has settled. `commit`, `pause`,
+ * `resume` and `produce` may be called while a poll is under way.
  *
  * @example A source that is not Kafka: the numbers from 0 on
  * ```ts
@@ -222,6 +241,18 @@ export interface ConsumerDriver {
   status?(): DriverStatus;
   /** Asks for the ends of these partitions' logs, in their order. Without it, batches tell. */
   endOffsets?(partitions: readonly TopicPartition[]): Promise<readonly number[]>;
+  /**
+   * Appends records to topics; resolves when the source has acknowledged all of them as safely stored
+   * (Kafka: by all in-sync replicas). Records of one partition keep their order. What goes wrong for a
+   * moment is tried again within, for some seconds, so that a record may be stored more than once. May
+   * be called while a poll, a commit or another call of it is under way, and until `close()`. Without
+   * it, there are no dead letters.
+   *
+   * @throws What went wrong, if not all were stored; some of them may be. `retriable: false` says that
+   * trying again is pointless, such as with a record that is too large, a topic that does not exist or
+   * one that must not be written to.
+   */
+  produce?(records: readonly ProducedRecord[]): Promise<void>;
 }
 
 /** Makes a driver: the default export of a driver module. It runs in the poller thread. */
