@@ -18,6 +18,7 @@ import {
   withDefault,
 } from "./validate.ts";
 import { bootstrapServers, topics } from "./kafka_names.ts";
+import { HOUR_MS, isFunction } from "./shared_options.ts";
 import type { BrokerAddress } from "./kafka_names.ts";
 
 export type { BrokerAddress } from "./kafka_names.ts";
@@ -165,9 +166,6 @@ export interface ResolvedKafkaOptions {
   readonly thread: "worker" | "inline";
 }
 
-// An hour: longer than any of these is a mistake in the unit.
-const HOUR_MS = 3_600_000;
-
 /** The schema of a certificate or key. */
 export const pem: OptionSchema<string> = checked(
   (value) => typeof value === "string" && value.includes("-----BEGIN "),
@@ -311,10 +309,6 @@ export const kafkaOptions: OptionSchema<ResolvedKafkaOptions> = optionsObject<Re
   kafkaSchemas,
   { rules: kafkaRules, aliases: kafkaAliases, expected: "an object of connection options" },
 );
-
-function isFunction(value: unknown): boolean {
-  return typeof value === "function";
-}
 
 function canClone(value: unknown): boolean {
   try {
