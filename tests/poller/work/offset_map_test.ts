@@ -135,6 +135,11 @@ describe("encodeOffsetMap()", () => {
     const { metadata, complete } = encodeOffsetMap(0, [...dense, [7_000, 1_000_000]]);
     assert.ok(!complete);
     assert.deepEqual(read(metadata, 0), dense);
+    // A run that no bitmap holds, and dense beyond it: nothing may be left out in the middle.
+    const long: OffsetRange[] = [[1, 100_000], ...alternating(100_000, 5_000)];
+    const kept = read(encodeOffsetMap(0, long).metadata, 0);
+    assert.deepEqual(kept, long.slice(0, kept.length));
+    assert.ok(kept.length > 1_500);
     const sparse: OffsetRange[] = [[1, 2], [50_000, 50_001], [100_000, 900_000]];
     assert.ok(encodeOffsetMap(0, sparse).complete);
   });
