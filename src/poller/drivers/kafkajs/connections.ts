@@ -5,6 +5,7 @@ import tls from "node:tls";
 import type { DriverContext, DriverSasl, TlsOptions } from "../../../driver.ts";
 import { ConnectionError } from "../../../errors.ts";
 import {
+  type Broker,
   type Cluster,
   type Connection,
   createCluster,
@@ -23,6 +24,8 @@ const CHECK_PENDING_INTERVAL_MS = 10;
 /** A cluster, and the way to be rid of it. */
 export interface Connections {
   cluster: Cluster;
+  /** Ends the sockets and requests to one broker, as its connections have gone wrong. */
+  discard(broker: Broker): void;
   /** Ends every socket and every request at once. */
   destroy(): void;
 }
@@ -36,6 +39,7 @@ export function createConnections(
   const connections = new Set<Connection>();
   const sockets = new Set<net.Socket>();
   const { bootstrapServers, clientId, ssl, sasl } = context;
+  let destroyed = false;
 
   const cluster = createCluster({
     logger,
@@ -43,7 +47,7 @@ export function createConnections(
     clientId,
     ssl: tlsOptions(ssl),
     sasl: sasl === undefined ? undefined : saslOptions(sasl),
-    socketFactory: socketFactory(sockets),
+    socketFactory: socketFactory(sockets, () => destroyed),
     connectionTimeout: settings.connectionTimeout,
     authenticationTimeout: settings.authenticationTimeout,
     reauthenticationThreshold: settings.reauthenticationThreshold,
@@ -72,17 +76,29 @@ export function createConnections(
     return pool;
   };
 
+  const closed = () =>
+    new ConnectionError("Cannot go on: the connection is closed", { retriable: true });
+  /** A socket that is destroyed from this side tells kafkajs nothing: its requests would wait. */
+  const giveUp = ({ requestQueue }: Connection, error: Error) => {
+    requestQueue.rejectAll(error);
+    requestQueue.destroy();
+  };
   return {
     cluster,
-    destroy() {
-      const error = new ConnectionError("Cannot go on: the connection is closed", {
-        retriable: true,
-      });
-      for (const { requestQueue } of connections) {
-        // A socket that is destroyed from this side tells kafkajs nothing: its requests would wait.
-        requestQueue.rejectAll(error);
-        requestQueue.destroy();
+    discard({ connectionPool }) {
+      const error = closed();
+      for (const connection of connectionPool.pool) {
+        giveUp(connection, error);
+        connection.socket?.destroy(error);
+        connections.delete(connection);
       }
+      // The next metadata brings it back, with connections of its own.
+      cluster.removeBroker(connectionPool);
+    },
+    destroy() {
+      destroyed = true;
+      const error = closed();
+      for (const connection of connections) giveUp(connection, error);
       // With an error, or a connection that is only being made would go on waiting for its timeout.
       for (const socket of sockets) socket.destroy(error);
     },
@@ -127,7 +143,7 @@ export function hostAndPort(address: string): { host: string; port: number } {
   };
 }
 
-function socketFactory(sockets: Set<net.Socket>) {
+function socketFactory(sockets: Set<net.Socket>, isDestroyed: () => boolean) {
   return ({ host, port, ssl, onConnect }: {
     host: string;
     port: number;
@@ -144,6 +160,8 @@ function socketFactory(sockets: Set<net.Socket>) {
     socket.setMaxListeners(0);
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
+    // What was under way when all was ended may still want a connection; kafkajs listens from then on.
+    if (isDestroyed()) queueMicrotask(() => socket.destroy(new Error("Connection closed")));
     return socket;
   };
 }

@@ -13,6 +13,7 @@ import type {
   DriverContext,
   DriverStatus,
   OffsetCommit,
+  ProducedRecord,
   TopicPartition,
 } from "../../../driver.ts";
 import {
@@ -46,6 +47,8 @@ import {
   type PartitionState,
   partitionState,
 } from "./partition_state.ts";
+import { Producer } from "../shared/producer.ts";
+import { KafkajsProducerConnections } from "./producer_connections.ts";
 import { decodeRecordBatches, magicOf } from "../shared/record_batches.ts";
 import { type KafkajsSettings, settingsOf } from "./settings.ts";
 import { rootOf, typedError } from "./typed_errors.ts";
@@ -79,6 +82,8 @@ class KafkajsDriver implements ConsumerDriver {
   readonly #membership: Membership;
   readonly #fetching = new Set<number>();
   #connections: Connections;
+  /** Made when something is produced. */
+  #producer: Producer | null = null;
   #partitions = new Map<string, PartitionState>();
   /** Rises with each assignment; a fetch of an earlier one is dropped. */
   #epoch = 0;
@@ -162,6 +167,7 @@ class KafkajsDriver implements ConsumerDriver {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#producer?.close();
     this.#wakeUp();
     if (this.#membership.joined) {
       await this.#membership.leave();
@@ -194,6 +200,16 @@ class KafkajsDriver implements ConsumerDriver {
   async endOffsets(partitions: readonly TopicPartition[]): Promise<readonly number[]> {
     const offsets = await this.#listOffsets(partitions, false);
     return partitions.map((partition) => offsets.get(partitionKey(partition)) ?? 0);
+  }
+
+  async produce(records: readonly ProducedRecord[]): Promise<void> {
+    this.#producer ??= new Producer(
+      new KafkajsProducerConnections(this.#context, this.#settings, this.#logger),
+      this.#context.logger,
+    );
+    // A driver that has been closed before its first record is a closed one.
+    if (this.#closed) this.#producer.close();
+    await this.#producer.produce(records);
   }
 
   // --- Getting ready: connection, membership, positions -------------------------------------------

@@ -19,6 +19,7 @@ import protocolErrorModule from "kafkajs/src/protocol/error.js";
 import compressionModule from "kafkajs/src/protocol/message/compression/index.js";
 import messageSetModule from "kafkajs/src/protocol/messageSet/decoder.js";
 import DecoderModule from "kafkajs/src/protocol/decoder.js";
+import EncoderModule from "kafkajs/src/protocol/encoder.js";
 import type { Socket } from "node:net";
 
 /** An error of kafkajs. */
@@ -50,13 +51,15 @@ export interface Connection {
 
 /** A request of the protocol: how to send it, how to read the answer. */
 export interface ProtocolRequest<T> {
-  request: { apiVersion: number };
+  request: { apiVersion: number; encode?(): Promise<unknown> };
   response: { decode(payload: Uint8Array): Promise<T>; parse(data: T): Promise<T> };
   requestTimeout?: number;
 }
 
 /** Two connections to a broker: one for fetches, one for all else. */
 export interface ConnectionPool {
+  host: string;
+  port: number;
   pool: Connection[];
   send<T>(request: ProtocolRequest<T>): Promise<T>;
 }
@@ -86,6 +89,19 @@ export interface JoinArguments {
   memberId: string;
   protocolType: string;
   groupProtocols: { name: string; metadata: Uint8Array }[];
+}
+
+/** The arguments of a metadata request. */
+export interface MetadataArguments {
+  topics: readonly string[];
+  allowAutoTopicCreation: boolean;
+}
+
+/** The arguments of a produce request. */
+export interface ProduceArguments {
+  acks: number;
+  timeout: number;
+  topicData: readonly never[];
 }
 
 /** An offset as the protocol modules of kafkajs return it. */
@@ -138,13 +154,31 @@ export interface PartitionMetadata {
   leader: number | null;
 }
 
+/** What metadata says of one topic. */
+export interface TopicMetadata {
+  topic: string;
+  topicErrorCode: number;
+  partitionMetadata: PartitionMetadata[];
+}
+
+/** The brokers of a cluster. */
+export interface BrokerPool {
+  /** The last answer to a metadata request. */
+  metadata: { topicMetadata: TopicMetadata[] } | null;
+  createBroker(options: unknown): Broker;
+}
+
 /** Brokers, their connections, and metadata. */
 export interface Cluster {
   connectionPoolBuilder: ConnectionPoolBuilder;
+  brokerPool: BrokerPool;
+  /** Topics that metadata requests ask for. */
+  targetTopics: Set<string>;
   connect(): Promise<void>;
   addMultipleTargetTopics(topics: string[]): Promise<void>;
   refreshMetadata(): Promise<void>;
   refreshMetadataIfNecessary(): Promise<void>;
+  removeBroker(address: { host: string; port: number }): void;
   findBroker(node: { nodeId: number | string }): Promise<Broker>;
   findGroupCoordinator(group: { groupId: string }): Promise<Broker>;
   findTopicPartitionMetadata(topic: string): PartitionMetadata[];
@@ -224,10 +258,19 @@ export const { createLogger, LEVELS } = loggersModule as {
 };
 
 /** Protocol definitions by API. */
-export const { requests } = requestsModule as { requests: { Fetch: unknown; JoinGroup: unknown } };
+export const { requests } = requestsModule as {
+  requests: { Fetch: unknown; JoinGroup: unknown; Metadata: unknown; Produce: unknown };
+};
 
 /** API keys by name. */
-export const apiKeys: { Fetch: number; JoinGroup: number } = apiKeysModule;
+export const apiKeys: { Fetch: number; JoinGroup: number; Metadata: number; Produce: number } =
+  apiKeysModule;
+
+/** Makes what the `encode` of a request returns. */
+export const encoded = (bytes: Uint8Array): unknown =>
+  new (EncoderModule as unknown as new (
+    initialSize: number,
+  ) => { writeBuffer(bytes: Uint8Array): unknown })(bytes.length).writeBuffer(bytes);
 
 /** Makes the error of a Kafka error code. */
 export const { createErrorFromCode } = protocolErrorModule as {

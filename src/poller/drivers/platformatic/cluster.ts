@@ -4,7 +4,7 @@ import { DriverError, type KafkaThreadsError, TopicNotFoundError } from "../../.
 import { AuthenticationError, ConnectionError } from "../../../errors.ts";
 import { type BrokerAddress, BrokerConnection, type ConnectionSettings } from "./connection.ts";
 import { answerError, CODES, isRetriable } from "./errors.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../shared/clock.ts";
 
 /**
  * What a connection is for. A broker answers the requests of a connection one after the other, so

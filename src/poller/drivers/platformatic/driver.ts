@@ -20,6 +20,7 @@ import type {
   DriverContext,
   DriverStatus,
   OffsetCommit,
+  ProducedRecord,
   TopicPartition,
 } from "../../../driver.ts";
 import {
@@ -28,12 +29,14 @@ import {
   KafkaThreadsError,
   LostPartitionError,
 } from "../../../errors.ts";
-import { Clock } from "./clock.ts";
+import { Clock } from "../shared/clock.ts";
+import { ANSWER_TIMEOUT_MS, Producer } from "../shared/producer.ts";
 import { Cluster } from "./cluster.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Group, type Standing } from "./group.ts";
 import { type PlatformaticOptions, readOptions } from "./options.ts";
 import { LATEST, Positions } from "./positions.ts";
+import { PlatformaticProducerConnections } from "./producer_connections.ts";
 
 /** Longest wait for the coordinator when leaving; the sockets are destroyed then. */
 const LEAVE_TIMEOUT_MS = 1_500;
@@ -64,6 +67,8 @@ class PlatformaticDriver implements ConsumerDriver {
   readonly #group: Group;
   readonly #positions: Positions;
   readonly #fetcher: Fetcher;
+  /** Made when something is produced. */
+  #producer: Producer | null = null;
   /** How many partitions each topic had when this driver began. */
   readonly #counts = new Map<string, number>();
   /** Written by the membership; read by commits, which are refused for everything else. */
@@ -86,14 +91,8 @@ class PlatformaticDriver implements ConsumerDriver {
     this.#context = context;
     this.#options = readOptions(context.driverOptions, context.maxBytes);
     const { topics, logger, startFrom } = context;
-    const { isolationLevel } = this.#options;
-    this.#cluster = new Cluster(context.bootstrapServers, {
-      clientId: context.clientId,
-      ssl: context.ssl,
-      sasl: context.sasl,
-      connectTimeoutMs: this.#options.connectTimeout,
-      requestTimeoutMs: this.#options.requestTimeout,
-    }, { autocreate: this.#options.autocreateTopics, clock: this.#clock });
+    const { isolationLevel, requestTimeout, autocreateTopics } = this.#options;
+    this.#cluster = this.#createCluster(requestTimeout, autocreateTopics);
     this.#group = new Group(this.#cluster, this.#clock, {
       groupId: context.groupId,
       topics,
@@ -163,6 +162,18 @@ class PlatformaticDriver implements ConsumerDriver {
     return partitions.length === 0 ? [] : await this.#positions.list(partitions, LATEST);
   }
 
+  async produce(records: readonly ProducedRecord[]): Promise<void> {
+    this.#producer ??= new Producer(
+      new PlatformaticProducerConnections(() =>
+        this.#createCluster(Math.min(this.#options.requestTimeout, ANSWER_TIMEOUT_MS), true)
+      ),
+      this.#context.logger,
+    );
+    // A driver that has been closed before its first record is a closed one.
+    if (this.#clock.stopped) this.#producer.close();
+    await this.#producer.produce(records);
+  }
+
   status(): DriverStatus {
     const { memberId } = this.#group;
     return {
@@ -175,6 +186,7 @@ class PlatformaticDriver implements ConsumerDriver {
 
   async close(): Promise<void> {
     this.#clock.stop();
+    this.#producer?.close();
     this.#state = "none";
     this.#assignment?.ended.abort();
     this.#assignment?.over.abort();
@@ -188,6 +200,16 @@ class PlatformaticDriver implements ConsumerDriver {
     clearTimeout(timer);
     this.#cluster.close();
     await this.#living;
+  }
+
+  #createCluster(requestTimeoutMs: number, autocreate: boolean): Cluster {
+    const { bootstrapServers, clientId, ssl, sasl } = this.#context;
+    const connectTimeoutMs = this.#options.connectTimeout;
+    return new Cluster(
+      bootstrapServers,
+      { clientId, ssl, sasl, connectTimeoutMs, requestTimeoutMs },
+      { autocreate, clock: this.#clock },
+    );
   }
 
   /** The membership, from the first poll to the close. */

@@ -12,7 +12,7 @@ import type { DriverBatch, TopicPartition } from "../../../driver.ts";
 import { DriverError, KafkaThreadsError } from "../../../errors.ts";
 import type { FetchedPartition } from "../shared/fetch_response.ts";
 import { decodeRecordBatches, magicOf } from "../shared/record_batches.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../shared/clock.ts";
 import type { Cluster } from "./cluster.ts";
 import { answerError, CODES } from "./errors.ts";
 import type { PlatformaticOptions } from "./options.ts";

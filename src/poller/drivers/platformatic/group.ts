@@ -10,7 +10,7 @@ import {
   encodeSubscription,
   STRATEGIES,
 } from "./assignment.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../shared/clock.ts";
 import type { Cluster } from "./cluster.ts";
 import type { BrokerAddress, BrokerConnection } from "./connection.ts";
 import {

@@ -2,7 +2,7 @@
 
 import type { AssignedPartition, TopicPartition } from "../../../driver.ts";
 import type { Logger } from "../../../logger.ts";
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../shared/clock.ts";
 import type { Cluster } from "./cluster.ts";
 import { answerError, CODES, isRetriable } from "./errors.ts";
 import type { CommittedOffset } from "./group.ts";

@@ -7,6 +7,14 @@
 
 import * as kafka from "@platformatic/kafka";
 import { type FetchResponse, readFetchResponse } from "../shared/fetch_response.ts";
+import {
+  NEWEST_PRODUCE_VERSION,
+  OLDEST_PRODUCE_VERSION,
+  type PartitionBatch,
+  type ProduceResponse,
+  readProduceResponse,
+  writeProduceRequest,
+} from "../shared/produce_request.ts";
 
 /** Arguments and answers, by API. */
 export interface Requests {
@@ -143,6 +151,10 @@ export interface Requests {
     ];
     answer: FetchResponse;
   };
+  produce: {
+    args: [batches: readonly PartitionBatch[], timeoutMs: number];
+    answer: ProduceResponse;
+  };
 }
 
 /** What a group has committed; at the top of the answer before version 8. */
@@ -164,6 +176,7 @@ export type RequestName = keyof Requests;
 
 /** The versions this driver can speak: what lies below lacks what it needs. */
 const VERSIONS: Record<RequestName, { key: number; oldest: number; newest: number }> = {
+  produce: { key: 0, oldest: OLDEST_PRODUCE_VERSION, newest: NEWEST_PRODUCE_VERSION },
   fetch: { key: 1, oldest: 4, newest: 11 },
   listOffsets: { key: 2, oldest: 1, newest: 9 },
   metadata: { key: 3, oldest: 1, newest: 12 },
@@ -193,6 +206,10 @@ export function findApi(name: RequestName, broker: BrokerVersions): AnyApi | und
   if (offered === undefined) return undefined;
   const newest = Math.min(own.newest, offered.maxVersion);
   if (newest < Math.max(own.oldest, offered.minVersion)) return undefined;
+  if (name === "produce") {
+    // Its own writer keeps neither repeated names of headers nor all timestamps.
+    return kafka.createAPI(own.key, newest, createProduce, readProduce, false, false) as AnyApi;
+  }
   const module = (kafka as unknown as Record<string, ApiModule | undefined>)[`${name}V${newest}`];
   if (module === undefined || name !== "fetch") return module?.api;
   // Its own reader would make an object of every record.
@@ -211,4 +228,17 @@ function readFetch(
   reader: kafka.Reader,
 ): FetchResponse {
   return readFetchResponse(reader.buffer.slice(reader.position), version);
+}
+
+function createProduce(batches: readonly PartitionBatch[], timeoutMs: number): kafka.Writer {
+  return kafka.Writer.create().append(writeProduceRequest(batches, timeoutMs));
+}
+
+function readProduce(
+  _id: number,
+  _key: number,
+  version: number,
+  reader: kafka.Reader,
+): ProduceResponse {
+  return readProduceResponse(reader.buffer.slice(reader.position), version);
 }
