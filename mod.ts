@@ -36,6 +36,22 @@ export type {
 export { type Logger, type LogLevel } from "./src/logger.ts";
 export { Message, type MessageBatch } from "./src/message.ts";
 export type {
+  BackoffOptions,
+  BatchHandlerOptions,
+  CommitPolicy,
+  ConsumerOptions,
+  DecodeOptions,
+  ErrorPolicy,
+  HandlerBatchOptions,
+  MessageHandlerOptions,
+  OrderedConsumerOptions,
+  OrderedOptions,
+  ParallelConsumerOptions,
+  ParallelOptions,
+  RestartOptions,
+  SchemaOptions,
+} from "./src/options/consumer_options.ts";
+export type {
   KafkaOptions,
   SaslOptions,
   SaslPasswordOptions,

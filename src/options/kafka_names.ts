@@ -68,7 +68,13 @@ function parseAddress(text: string): BrokerAddress | undefined {
   return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
-function isTopicName(name: unknown): name is string {
+/**
+ * Tells whether a value is a name that a topic can have.
+ *
+ * @param name Anything.
+ * @returns Whether it is one.
+ */
+export function isTopicName(name: unknown): name is string {
   return typeof name === "string" && /^[a-zA-Z0-9._-]{1,249}$/.test(name) && name !== "." &&
     name !== "..";
 }

@@ -12,6 +12,8 @@ const MAX_ITEMS = 5;
 const MAX_DEPTH = 3;
 const SECRET = /pass|pwd|secret|token|credential|key|sasl|jaas/i;
 const SECRET_WORDS: readonly string[] = ["password", "passphrase", "secret", "token"];
+// Words that only look like a misspelt secret: onError.then is two letters from "token".
+const HARMLESS_WORDS: ReadonlySet<string> = new Set(["then"]);
 
 /**
  * Tells whether an option of this name is never to be printed; also where the name is misspelt.
@@ -20,6 +22,7 @@ const SECRET_WORDS: readonly string[] = ["password", "passphrase", "secret", "to
  * @returns Whether its value is to be hidden.
  */
 export function isSecretName(name: string): boolean {
+  if (HARMLESS_WORDS.has(name)) return false;
   return SECRET.test(name) ||
     SECRET_WORDS.some((word) => editDistance(name.toLowerCase(), word) <= 2);
 }

@@ -41,6 +41,8 @@ export interface OptionsObjectSettings<Value> {
   readonly rules?: readonly Rule<Value>[];
   /** What users call an option by mistake, in lower-case letters only, and its right name or path. */
   readonly aliases?: Readonly<Record<string, string>>;
+  /** What does not belong here, in lower-case letters only, and what is expected instead of it. */
+  readonly strangers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -56,7 +58,7 @@ export function optionsObject<Value extends object>(
   schemas: OptionSchemas<Value>,
   settings: OptionsObjectSettings<Value> = {},
 ): OptionSchema<Value> {
-  const { expected = "an object", rules = [], aliases = {} } = settings;
+  const { expected = "an object", rules = [], aliases = {}, strangers = {} } = settings;
   const names = Object.keys(schemas);
   const object = v.object(schemas as unknown as v.ObjectEntries);
   return v.lazy((given) => {
@@ -69,7 +71,8 @@ export function optionsObject<Value extends object>(
       object,
       v.rawCheck(({ dataset, addIssue }) => {
         for (const name of Object.keys(given).filter((name) => !Object.hasOwn(schemas, name))) {
-          const message = describeUnknown(name, names, aliases);
+          const message = valueOf(strangers, simplify(name)) ??
+            describeUnknown(name, names, aliases);
           addIssue({ message, input: given[name], path: pathTo([name], given) });
         }
         const wrong = new Set(dataset.issues?.map((issue) => issue.path?.[0]?.key));
@@ -254,11 +257,15 @@ function describeUnknown(
   aliases: Readonly<Record<string, string>>,
 ): string {
   const word = simplify(name);
-  const alias = Object.hasOwn(aliases, word) ? aliases[word] : undefined;
-  const near = alias ?? nearest(word, names);
+  const near = valueOf(aliases, word) ?? nearest(word, names);
   return near === undefined
     ? `a known option: ${names.join(", ")}`
     : `a known option; did you mean "${near}"?`;
+}
+
+// Without what objects inherit: an option may be called "constructor".
+function valueOf(table: Readonly<Record<string, string>>, word: string): string | undefined {
+  return Object.hasOwn(table, word) ? table[word] : undefined;
 }
 
 function nearest(word: string, names: readonly string[]): string | undefined {
