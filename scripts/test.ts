@@ -14,6 +14,7 @@ broker, then those that use a Kafka on Apache Kafka.
   --brokers embedded,apache   on one of them only
   --only GLOB                 files whose path matches, such as 'tests/edge/**', or contains the text
   --fail-on-skip              what was skipped, tests, runtimes or brokers, makes the run fail
+  --timings                   tells which processes took longest
   --help                      prints this
 
 Apache Kafka is started for the run (Java 17; Maven fetches it once), unless KAFKA_BOOTSTRAP_SERVERS
@@ -30,6 +31,7 @@ async function main(args: string[]): Promise<number> {
         brokers: { type: "string" },
         only: { type: "string" },
         "fail-on-skip": { type: "boolean" },
+        timings: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     }));

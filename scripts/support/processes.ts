@@ -26,6 +26,9 @@ export interface CommandResult {
   late: boolean;
 }
 
+/** How long what a command left behind, out of our reach, may hold its output open. */
+const CLOSING_MS = 5_000;
+
 const running = new Set<number>();
 let listening = false;
 
@@ -64,13 +67,23 @@ export async function runCommand(
   }, options.timeoutMs);
   try {
     if (child.pid !== undefined) running.add(child.pid);
-    const [code] = await once(child, "close") as [number | null];
+    const closed = once(child, "close");
+    // Where there is no such program, whoever waits for its exit hears of it.
+    closed.catch(() => {});
+    const [code] = await once(child, "exit") as [number | null];
+    // What it has left behind would go on using the machine, and keep the output open.
+    if (child.pid !== undefined) killGroup(child.pid, "SIGKILL");
+    const patience = setTimeout(() => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, CLOSING_MS);
+    await closed;
+    clearTimeout(patience);
     return { code: code ?? 1, output, late };
   } finally {
     clearTimeout(timer);
     if (child.pid !== undefined) {
       running.delete(child.pid);
-      // What it has left behind would go on using the machine.
       killGroup(child.pid, "SIGKILL");
     }
   }

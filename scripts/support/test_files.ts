@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { basename, join, matchesGlob, relative, resolve } from "node:path";
+import { basename, dirname, join, matchesGlob, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
 import type { RuntimeName } from "./runtimes.ts";
@@ -11,6 +11,9 @@ export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 const EITHER_BROKER =
   /^import \{[^}]*\b(?:sharedKafka|startKafka)\b[^}]*\} from "[^"]*\/kafka\/(?:mod|shared)\.ts"/m;
 
+/** Who imports these starts processes or threads, and who asks these measures its own process. */
+const ALONE = /^import .* from "node:(?:child_process|worker_threads)"|\b(?:memory|cpu)Usage\(/m;
+
 /** A file of tests. */
 export interface TestFile {
   /** From the root of the repository on. */
@@ -19,6 +22,10 @@ export interface TestFile {
   brokers: readonly BrokerKind[];
   /** The only runtime it is for; undefined: it is for all. */
   runtime: RuntimeName | undefined;
+  /** Whether it wants a process of its own: it starts others, or measures the one it is in. */
+  alone: boolean;
+  /** Whether it takes much longer than most: begun last, it would run on alone. */
+  long: boolean;
 }
 
 /**
@@ -40,15 +47,20 @@ export async function findTests(only: string | undefined): Promise<TestFile[]> {
     throw new Error(`Cannot find tests: no file matches "${only ?? "tests"}"`);
   }
   const modules = new Modules();
-  return await Promise.all(paths.map(async (path): Promise<TestFile> => ({
-    path,
-    brokers: await brokersOf(path, modules),
-    // Below a folder named after a runtime are the tests of what only that one has.
-    runtime: /\/(deno|bun|node)\//.exec(path)?.[1] as RuntimeName | undefined,
-  })));
+  return await Promise.all(paths.map(async (path): Promise<TestFile> => {
+    const loaded = await modules.loadedBy(path);
+    return {
+      path,
+      brokers: brokersOf(path, loaded),
+      // Below a folder named after a runtime are the tests of what only that one has.
+      runtime: /\/(deno|bun|node)\//.exec(path)?.[1] as RuntimeName | undefined,
+      long: rank(path) < 2,
+      alone: [...loaded.values()].some((text) => ALONE.test(text)),
+    };
+  }));
 }
 
-/** What takes longest begins first: begun last, it would run on alone. */
+/** What takes longest: 0, or less long: 1. */
 function rank(path: string): number {
   if (/fault_broker|apache_kafka_test|testing\/million|conformance\/\w+_test/.test(path)) return 0;
   return /fault_|\/drivers\/\w+_test|\/scale\/|core_test|broken_test|npm_package/.test(path)
@@ -61,10 +73,10 @@ function rank(path: string): number {
  * no Java is needed. Tests that need Apache Kafka, to compare or to test how it is started, say so in
  * their names.
  */
-async function brokersOf(path: string, modules: Modules): Promise<readonly BrokerKind[]> {
+function brokersOf(path: string, loaded: Map<string, string>): readonly BrokerKind[] {
   if (basename(path).includes("apache")) return ["apache"];
-  for (const module of await modules.loadedBy(join(ROOT, path))) {
-    if (EITHER_BROKER.test(await modules.text(module))) return ["embedded", "apache"];
+  for (const text of loaded.values()) {
+    if (EITHER_BROKER.test(text)) return ["embedded", "apache"];
   }
   return ["embedded"];
 }
@@ -77,24 +89,27 @@ const IMPORT =
 class Modules {
   readonly #texts = new Map<string, Promise<string>>();
 
-  /** What a module consists of; nothing, where a comment or a text only looks like an import. */
-  text(path: string): Promise<string> {
-    let text = this.#texts.get(path);
-    if (text === undefined) {
-      this.#texts.set(path, text = readFile(path, "utf8").catch(() => ""));
-    }
-    return text;
-  }
-
-  /** All that a module loads, directly or not, and itself. */
-  async loadedBy(path: string): Promise<Set<string>> {
-    const found = new Set([path]);
+  /** What a test loads, directly or not, and itself: the texts, by their paths from the root on. */
+  async loadedBy(test: string): Promise<Map<string, string>> {
+    const found = new Map([[test, ""]]);
     // What is added meanwhile is looked at too.
-    for (const module of found) {
-      for (const [, statement, call] of (await this.text(module)).matchAll(IMPORT)) {
-        found.add(resolve(module, "..", (statement ?? call)!));
+    for (const path of found.keys()) {
+      const text = await this.#text(path);
+      found.set(path, text);
+      for (const [, statement, call] of text.matchAll(IMPORT)) {
+        const imported = join(dirname(path), (statement ?? call)!);
+        if (!found.has(imported)) found.set(imported, "");
       }
     }
     return found;
+  }
+
+  /** What a module consists of; nothing, where a comment or a text only looks like an import. */
+  #text(path: string): Promise<string> {
+    let text = this.#texts.get(path);
+    if (text === undefined) {
+      this.#texts.set(path, text = readFile(join(ROOT, path), "utf8").catch(() => ""));
+    }
+    return text;
   }
 }

@@ -1,21 +1,26 @@
 import { rmSync } from "node:fs";
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { CACHE_FOLDER } from "../../tests/support/kafka/java.ts";
 import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
-import { type Tally, tallyJunit } from "./junit.ts";
+import type { Tally } from "./junit.ts";
 import { borrowApacheKafka, type BorrowedKafka, borrowEmbeddedKafka } from "./kafka.ts";
-import { runCommand } from "./processes.ts";
 import { obtainRuntime, type Runtime, type RuntimeName, RUNTIMES } from "./runtimes.ts";
-import { findTests, ROOT } from "./test_files.ts";
+import { findTests, type TestFile } from "./test_files.ts";
+import { jobName, planJobs, runJob, type TestJob, type TestJobResult } from "./test_jobs.ts";
 
-/** How many files are tested at once: one more than there are cores, since most tests mostly wait. */
+/** How many processes test at once: one more than there are cores, since most tests mostly wait. */
 const JOBS = availableParallelism() + 1;
 
-/** A runner that takes longer hangs. */
-const RUNNER_LIMIT_MS = 10 * 60_000;
+/** Tests of one process that take longer hang. */
+const JOB_LIMIT_MS = 4 * 60_000;
+
+/** How much is shown of what a process printed. */
+const SHOWN_LINES = 300;
+
+/** How many are listed of those that took longest. */
+const SLOWEST = 10;
 
 /** The brokers that tests run on, the quicker one first. */
 const BROKERS: readonly BrokerKind[] = ["embedded", "apache"];
@@ -28,6 +33,10 @@ export interface TestRunOptions {
   brokers: readonly BrokerKind[];
   /** Files whose path matches this glob, or contains it; default: all. */
   only?: string;
+  /** Whether to tell which processes took longest; default false. */
+  timings?: boolean;
+  /** After so many milliseconds all that has not ended has failed; default: never. */
+  limitMs?: number;
 }
 
 /** What came out of it. */
@@ -38,15 +47,16 @@ export interface TestRunResult extends Tally {
 
 /**
  * Runs the tests on one broker after the other, and in one runtime after the other: those that use a
- * Kafka on each broker, the others once.
+ * Kafka on each broker, the others once. The next begin when there is no more to begin of the last.
  *
  * @param options Which, and where.
  * @returns All counts together.
  * @throws {Error} If no file matches.
  */
 export async function runTests(
-  { runtimes, brokers, only }: TestRunOptions,
+  { runtimes, brokers, only, timings = false, limitMs = Infinity }: TestRunOptions,
 ): Promise<TestRunResult> {
+  const deadline = performance.now() + limitMs;
   const files = await findTests(only);
   const result: TestRunResult = { passed: 0, failed: [], skipped: [], missing: [] };
   const available: Runtime[] = [];
@@ -58,139 +68,198 @@ export async function runTests(
       console.log(`\n${name}: skipped, ${(error as Error).message}`);
     }
   }
-  for (const broker of brokers) {
-    const runs = available
-      .map((runtime) => ({
-        runtime,
-        paths: files
-          .filter((file) => file.brokers.includes(broker))
-          .filter((file) => file.runtime === undefined || file.runtime === runtime.name)
-          .map(({ path }) => path),
-      }))
-      .filter(({ paths }) => paths.length > 0);
-    if (runs.length > 0) await PASSES[broker](runs, result);
-  }
-  return result;
-}
-
-/** A runtime, and the tests that are for it. */
-interface Run {
-  runtime: Runtime;
-  paths: string[];
-}
-
-const PASSES: Record<BrokerKind, (runs: Run[], result: TestRunResult) => Promise<void>> = {
-  async embedded(runs, result) {
-    for (const run of runs) {
-      await using kafka = await borrowEmbeddedKafka(run.runtime);
-      await runIn(run, "embedded", kafka, result);
-    }
-  },
-  async apache(runs, result) {
-    const borrowed = await borrowApacheKafka();
-    if ("reason" in borrowed) {
-      result.missing.push(`apache: ${borrowed.reason}`);
-      return console.log(`\napache: skipped, ${borrowed.reason}`);
-    }
-    await using kafka = borrowed;
-    for (const run of runs) await runIn(run, "apache", kafka, result);
-  },
-};
-
-async function runIn(
-  { runtime, paths }: Run,
-  broker: BrokerKind,
-  kafka: BorrowedKafka,
-  result: TestRunResult,
-): Promise<void> {
-  const { name } = runtime;
-  const label = `${name} ${runtime.version}, ${broker}`;
-  console.log(`\n${label}: ${paths.length} files, ${kafka.source} at ${kafka.bootstrapServers}`);
-  const began = performance.now();
   const folder = await mkdtemp(join(tmpdir(), "kafka-threads-tests-"));
   // Not only when this function ends: an interrupt ends the process.
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", removeFolder);
   try {
-    const report = join(folder, "report.xml");
-    const { code, late } = await runCommand(COMMANDS[name](runtime.executable, report, paths), {
-      cwd: ROOT,
-      env: { ...kafka.variables, ...VARIABLES[name] },
-      timeoutMs: RUNNER_LIMIT_MS,
-      ...(name === "deno" ? { rewrite: dotsInOneLine } : {}),
+    const passes = planPasses(files, available, brokers);
+    const turns = passes.flatMap((pass) => pass.jobs.map((job) => ({ pass, job })));
+    await inParallel(JOBS, turns, async ({ pass, job }, index) => {
+      // So that it has come up when the first test wants it.
+      turns[index + JOBS]?.pass.kafka.start();
+      await pass.run(job, { folder, deadline });
+      if (pass.isOver) await pass.finish(result, timings);
     });
-    const tally = tallyJunit(await readFile(report, "utf8").catch(() => ""));
-    if (late) tally.failed.push(`the runner, which did not end in ${RUNNER_LIMIT_MS / 60_000} min`);
-    else if (tally.passed + tally.failed.length === 0) {
-      tally.failed.push("the runner: it ran 0 tests");
-    } else if (code !== 0 && tally.failed.length === 0) {
-      tally.failed.push(`the runner: exit code ${code} without a failed test`);
-    }
-    const seconds = Math.round((performance.now() - began) / 1_000);
-    console.log(`\n${label}: ${summary(tally)} (${seconds} s)`);
-    result.passed += tally.passed;
-    result.failed.push(...tally.failed.map((test) => `${name}, ${broker}: ${test}`));
-    result.skipped.push(...tally.skipped.map((test) => `${name}, ${broker}: ${test}`));
   } finally {
     removeFolder();
     process.off("exit", removeFolder);
   }
+  return result;
 }
 
-/** Deno ends the line after each dot where the output is not a terminal. */
-function dotsInOneLine(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.replace(/^((?:\x1b\[[\d;]*m)*[.,!](?:\x1b\[[\d;]*m)*)\n/gm, "$1");
+/** All tests that run in one runtime on one broker, of each runtime on each broker. */
+function planPasses(
+  files: TestFile[],
+  runtimes: Runtime[],
+  brokers: readonly BrokerKind[],
+): Pass[] {
+  return brokers.flatMap((broker) => {
+    const on = (runtime: Runtime) =>
+      files
+        .filter((file) => file.brokers.includes(broker))
+        .filter((file) => file.runtime === undefined || file.runtime === runtime.name);
+    const wanted = runtimes.filter((runtime) => on(runtime).length > 0);
+    // Apache Kafka is no slower for another runtime, and slow to start.
+    const apache = new Loan(borrowApacheKafka, wanted.length);
+    return wanted.map((runtime) =>
+      new Pass(
+        runtime,
+        broker,
+        on(runtime),
+        broker === "apache" ? apache : new Loan(() => borrowEmbeddedKafka(runtime), 1),
+      )
+    );
+  });
 }
 
-// Short reports while they run, failures whole; the counts come from the JUnit report.
-const COMMANDS: Record<
-  RuntimeName,
-  (executable: string, report: string, files: string[]) => string[]
-> = {
-  deno: (executable, report, files) => [
-    executable,
-    "test",
-    "--allow-all",
-    // Types are a check of their own.
-    "--no-check",
-    "--parallel",
-    "--reporter=dot",
-    `--junit-path=${report}`,
-    ...files,
-  ],
-  bun: (executable, report, files) => [
-    executable,
-    "test",
-    "--dots",
-    `--parallel=${JOBS}`,
-    // Bun knows no other limit for hooks.
-    "--timeout=120000",
-    "--reporter=junit",
-    `--reporter-outfile=${report}`,
-    // A path, where Bun would otherwise search for files whose name contains the text.
-    ...files.map((file) => `./${file}`),
-  ],
-  node: (executable, report, files) => [
-    executable,
-    "--test",
-    // kafkajs arms timers with negative delays.
-    "--disable-warning=TimeoutNegativeWarning",
-    `--test-concurrency=${JOBS}`,
-    "--test-reporter=dot",
-    "--test-reporter-destination=stdout",
-    "--test-reporter=junit",
-    `--test-reporter-destination=${report}`,
-    ...files,
-  ],
+/** A Kafka that several passes use: it starts when the first wants it, and stops after the last. */
+class Loan {
+  readonly #borrow: () => Promise<BorrowedKafka | { reason: string }>;
+  #users: number;
+  #kafka: Promise<BorrowedKafka | { reason: string }> | undefined;
+
+  constructor(borrow: () => Promise<BorrowedKafka | { reason: string }>, users: number) {
+    this.#borrow = borrow;
+    this.#users = users;
+  }
+
+  start(): Promise<BorrowedKafka | { reason: string }> {
+    if (this.#kafka === undefined) {
+      this.#kafka = this.#borrow();
+      // Whoever uses it hears of it.
+      this.#kafka.catch(() => {});
+    }
+    return this.#kafka;
+  }
+
+  /** To be called once by each user. */
+  async end(): Promise<void> {
+    if (--this.#users > 0) return;
+    const kafka = await this.#kafka?.catch(() => undefined);
+    if (kafka !== undefined && !("reason" in kafka)) await kafka[Symbol.asyncDispose]();
+  }
+}
+
+/** The tests that run in one runtime on one broker. */
+class Pass {
+  readonly jobs: readonly TestJob[];
+  readonly kafka: Loan;
+  readonly #runtime: Runtime;
+  readonly #broker: BrokerKind;
+  readonly #files: number;
+  readonly #tally: Tally = { passed: 0, failed: [], skipped: [] };
+  readonly #times: { name: string; ms: number }[] = [];
+  #missing: string | undefined;
+  #over = 0;
+  #began: number | undefined;
+
+  constructor(runtime: Runtime, broker: BrokerKind, files: TestFile[], kafka: Loan) {
+    this.#runtime = runtime;
+    this.#broker = broker;
+    this.#files = files.length;
+    this.jobs = planJobs(files);
+    this.kafka = kafka;
+  }
+
+  get isOver(): boolean {
+    return this.#over === this.jobs.length;
+  }
+
+  async run(
+    job: TestJob,
+    { folder, deadline }: { folder: string; deadline: number },
+  ): Promise<void> {
+    try {
+      const kafka = await this.kafka.start();
+      if ("reason" in kafka) return void (this.#missing = kafka.reason);
+      if (this.#began === undefined) {
+        this.#began = performance.now();
+        const count = `${this.#files} files in ${this.jobs.length} processes`;
+        progress.line(`${this.#label}: ${count}, ${kafka.source} at ${kafka.bootstrapServers}`);
+      }
+      const timeoutMs = Math.min(JOB_LIMIT_MS, deadline - performance.now());
+      if (timeoutMs <= 0) throw new Error("the run has taken too long");
+      this.#add(
+        job,
+        await runJob(job, { runtime: this.#runtime, env: kafka.variables, folder, timeoutMs }),
+      );
+    } catch (error) {
+      this.#tally.failed.push(`${jobName(job)} did not begin: ${(error as Error).message}`);
+    } finally {
+      this.#over++;
+    }
+  }
+
+  #add(job: TestJob, { passed, failed, skipped, output, ms }: TestJobResult): void {
+    this.#tally.passed += passed;
+    this.#tally.failed.push(...failed);
+    this.#tally.skipped.push(...skipped);
+    this.#times.push({ name: jobName(job), ms });
+    if (failed.length === 0) return progress.dot();
+    const lines = output.trimEnd().split("\n");
+    if (lines.length > SHOWN_LINES) lines.splice(0, lines.length - SHOWN_LINES, "…");
+    progress.line(`${this.#label}: FAILED ${jobName(job)} (${seconds(ms)})`);
+    progress.line(lines.join("\n"));
+  }
+
+  /** Adds its counts to those of all, and lets go of its Kafka. */
+  async finish(result: TestRunResult, timings: boolean): Promise<void> {
+    await this.kafka.end();
+    if (this.#missing !== undefined) {
+      const missing = `${this.#broker}: ${this.#missing}`;
+      if (result.missing.includes(missing)) return;
+      result.missing.push(missing);
+      return progress.line(`${this.#broker}: skipped, ${this.#missing}`);
+    }
+    const took = seconds(performance.now() - (this.#began ?? performance.now()));
+    progress.line(`${this.#label}: ${summary(this.#tally)} (${took})`);
+    if (timings) {
+      const slowest = this.#times.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST);
+      for (const { name, ms } of slowest) progress.line(`${seconds(ms).padStart(8)}  ${name}`);
+      const sum = this.#times.reduce((sum, { ms }) => sum + ms, 0);
+      progress.line(`${seconds(sum).padStart(8)}  all processes, ${JOBS} at once`);
+    }
+    const label = (test: string) => `${this.#runtime.name}, ${this.#broker}: ${test}`;
+    result.passed += this.#tally.passed;
+    result.failed.push(...this.#tally.failed.map(label));
+    result.skipped.push(...this.#tally.skipped.map(label));
+  }
+
+  get #label(): string {
+    return `${this.#runtime.name} ${this.#runtime.version}, ${this.#broker}`;
+  }
+}
+
+/** Does something for each item, in order and so many at once. */
+async function inParallel<T>(
+  width: number,
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
+  const turns = items.entries();
+  await Promise.all(Array.from({ length: width }, async () => {
+    for (const [index, item] of turns) await work(item, index);
+  }));
+}
+
+/** Dots for what went well, lines for all else. */
+const progress = {
+  dots: 0,
+  dot(): void {
+    this.dots++;
+    process.stdout.write(".");
+  },
+  line(text: string): void {
+    if (this.dots > 0) process.stdout.write("\n");
+    this.dots = 0;
+    console.log(text);
+  },
 };
 
-const VARIABLES: Record<RuntimeName, Record<string, string>> = {
-  deno: { DENO_JOBS: `${JOBS}` },
-  bun: {},
-  // Most of a short test is otherwise the compilation of what it loads.
-  node: { NODE_COMPILE_CACHE: join(CACHE_FOLDER, "compiled") },
-};
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
 
 /**
  * The line that a run ends with.
@@ -215,7 +284,7 @@ export function printExceptions({ failed, skipped, missing }: TestRunResult): vo
 }
 
 /**
- * Reads `--runtimes`, `--brokers` and `--only`.
+ * Reads `--runtimes`, `--brokers`, `--only` and `--timings`.
  *
  * @param values The arguments as they were given.
  * @returns The options.
@@ -225,11 +294,13 @@ export function testRunOptions(values: {
   runtimes?: string | undefined;
   brokers?: string | undefined;
   only?: string | undefined;
+  timings?: boolean | undefined;
 }): TestRunOptions {
   return {
     runtimes: listOption("--runtimes", values.runtimes, RUNTIMES),
     brokers: listOption("--brokers", values.brokers, BROKERS),
     ...(values.only === undefined ? {} : { only: values.only }),
+    timings: values.timings ?? false,
   };
 }
 
