@@ -237,7 +237,7 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     }
     if (this.#run !== null) this.#closed = settlement();
     // Epochs go on where the last run's ended: a message of that one cannot be committed in this one.
-    const epoch = this.#run?.inbox.epoch ?? 0;
+    const epoch = this.#run?.epoch ?? 0;
     const run = this.#run = new Run({
       ...runOptions(this.#options, this.#logger, epoch),
       owner: this,

@@ -4,7 +4,7 @@ import type { OffsetCommit } from "../driver.ts";
 import { CommitError, type KafkaThreadsError, LostPartitionError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { Committer } from "./committer.ts";
-import type { PartitionLedger } from "./partition_ledger.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Timers } from "./timers.ts";
 
 /** Longest time that commits are tried before partitions go. */
@@ -54,7 +54,7 @@ export class Commits {
    * where that was: a rebalance or a restart before the first commit would begin later, and skip what
    * came between.
    */
-  pin(ledger: PartitionLedger): void {
+  pin(ledger: Ledger): void {
     if (ledger.committed !== null || ledger.position === null) return;
     this.#committer.submit(ledger, ledger.position).catch((error) =>
       this.#options.logger.debug(`Cannot commit where the group begins: ${error.message}`)
@@ -66,7 +66,7 @@ export class Commits {
    *
    * @returns What failed, or null. A partition that is somebody else's by now is no failure.
    */
-  async finished(ledgers: readonly PartitionLedger[]): Promise<Error | null> {
+  async finished(ledgers: readonly Ledger[]): Promise<Error | null> {
     const commits = ledgers.flatMap((ledger) => {
       const offset = ledger.commitable();
       return offset === null ? [] : [this.#committer.submit(ledger, offset)];
@@ -84,7 +84,7 @@ export class Commits {
    *
    * @returns Null, or why what is finished could not be committed.
    */
-  async last(ledgers: readonly PartitionLedger[]): Promise<CommitError | null> {
+  async last(ledgers: readonly Ledger[]): Promise<CommitError | null> {
     const { automatic, timers, now } = this.#options;
     if (!automatic) {
       await timers.within(LAST_COMMIT_TIMEOUT_MS, this.#committer.idle());
@@ -116,7 +116,7 @@ export class Commits {
    * @throws {LostPartitionError} If the partition is not assigned any more.
    * @throws What the driver's commit threw.
    */
-  async upTo(ledger: PartitionLedger, offset: number): Promise<void> {
+  async upTo(ledger: Ledger, offset: number): Promise<void> {
     try {
       await this.#committer.submit(ledger, offset + 1);
     } catch (error) {
@@ -126,7 +126,7 @@ export class Commits {
   }
 
   /** Refuses what waits for this partition: it is gone. */
-  drop(ledger: PartitionLedger): void {
+  drop(ledger: Ledger): void {
     this.#committer.drop(ledger);
   }
 

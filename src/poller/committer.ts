@@ -2,7 +2,7 @@
 
 import type { OffsetCommit } from "../driver.ts";
 import { LostPartitionError } from "../errors.ts";
-import type { PartitionLedger } from "./partition_ledger.ts";
+import type { CommitPoint, Ledger } from "./ledger.ts";
 
 interface Request {
   offset: number;
@@ -17,7 +17,7 @@ interface Request {
  */
 export class Committer {
   readonly #commit: (offsets: readonly OffsetCommit[]) => Promise<void>;
-  #requests = new Map<PartitionLedger, Request>();
+  #requests = new Map<Ledger, Request>();
   #running: Promise<void> | null = null;
 
   constructor(commit: (offsets: readonly OffsetCommit[]) => Promise<void>) {
@@ -31,8 +31,8 @@ export class Committer {
    * @throws {LostPartitionError} If the partition goes before that.
    * @throws What the driver's commit threw.
    */
-  submit(ledger: PartitionLedger, offset: number): Promise<void> {
-    if (ledger.committed !== null && offset <= ledger.committed) return Promise.resolve();
+  submit(ledger: Ledger, offset: number): Promise<void> {
+    if (!ledger.isNews(offset)) return Promise.resolve();
     const request = this.#requests.get(ledger) ?? { offset, waiters: [] };
     request.offset = Math.max(request.offset, offset);
     const waiter = Promise.withResolvers<void>();
@@ -48,7 +48,7 @@ export class Committer {
   }
 
   /** Refuses what waits for this partition: it is gone. */
-  drop(ledger: PartitionLedger): void {
+  drop(ledger: Ledger): void {
     const request = this.#requests.get(ledger);
     this.#requests.delete(ledger);
     const { topic, partition } = ledger;
@@ -71,21 +71,19 @@ export class Committer {
       // The commit before may have brought more than was asked for during it, and the group believes
       // the last one: an older offset would take it back.
       for (const [ledger, { offset, waiters }] of requests) {
-        if (offset > (ledger.committed ?? -1)) continue;
+        if (ledger.isNews(offset)) continue;
         requests.delete(ledger);
         for (const waiter of waiters) waiter.resolve();
       }
       if (requests.size === 0) continue;
       try {
+        const points = new Map<Ledger, CommitPoint>();
+        for (const [ledger, { offset }] of requests) points.set(ledger, ledger.commitPoint(offset));
         await this.#commit(
-          Array.from(requests, ([{ topic, partition }, { offset }]) => ({
-            topic,
-            partition,
-            offset,
-          })),
+          Array.from(points, ([{ topic, partition }, point]) => ({ topic, partition, ...point })),
         );
-        for (const [ledger, { offset, waiters }] of requests) {
-          ledger.committed = offset;
+        for (const [ledger, { waiters }] of requests) {
+          ledger.wasCommitted(points.get(ledger)!);
           for (const waiter of waiters) waiter.resolve();
         }
       } catch (error) {

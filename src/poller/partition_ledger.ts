@@ -2,6 +2,7 @@
 
 import type { TopicPartition } from "../driver.ts";
 import { BOUNDS_PER_RECORD, KEY_START, recordBytes, type RecordTable } from "../threads/records.ts";
+import type { CommitPoint, Ledger } from "./ledger.ts";
 
 /** Bytes a record takes beside its body: offset, timestamp and bounds. */
 const BYTES_PER_ENTRY = 36;
@@ -33,7 +34,7 @@ interface Batch {
  * finished, the position of the next fetch may be committed, which lies beyond gaps and transaction
  * markers; else the offset behind the last finished message.
  */
-export class PartitionLedger implements TopicPartition {
+export class PartitionLedger implements Ledger {
   readonly topic: string;
   readonly partition: number;
   /** Epoch of the assignment. */
@@ -158,7 +159,19 @@ export class PartitionLedger implements TopicPartition {
   /** Where the group would go on if it committed now, or null if nothing new can be committed. */
   commitable(): number | null {
     const offset = this.#idle ? this.position : this.#finishedTo;
-    return offset !== null && offset > (this.committed ?? -1) ? offset : null;
+    return offset !== null && this.isNews(offset) ? offset : null;
+  }
+
+  isNews(offset: number): boolean {
+    return offset > (this.committed ?? -1);
+  }
+
+  commitPoint(offset: number): CommitPoint {
+    return { offset };
+  }
+
+  wasCommitted({ offset }: CommitPoint): void {
+    this.committed = offset;
   }
 
   /** Whether finished messages are not committed yet: they would be handled again. */

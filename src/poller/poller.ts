@@ -18,6 +18,7 @@ import {
   LostPartitionError,
   RetryBudgetError,
   StartTimeoutError,
+  StopTimeoutError,
 } from "../errors.ts";
 import { atLeast, type Logger, type LogLevel } from "../logger.ts";
 import type { Channel } from "../threads/channel.ts";
@@ -30,15 +31,16 @@ import type {
   PollerSnapshot,
   ToPoller,
 } from "../threads/messages.ts";
-import { packRecords } from "../threads/records.ts";
 import { yieldToLoop } from "../threads/turns.ts";
 import { Backoff } from "../threads/backoff.ts";
 import { Commits } from "./commits.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { BatchDelivery } from "./batch_delivery.ts";
+import type { Delivery, DeliveryContext } from "./delivery.ts";
+import type { Ledger } from "./ledger.ts";
 import { loadDriver } from "./load_driver.ts";
-import type { PartitionLedger } from "./partition_ledger.ts";
 import { Questions } from "./questions.ts";
 import { Timers } from "./timers.ts";
+import { WorkDelivery } from "./work/work_delivery.ts";
 
 /** Longest wait of one poll; a stop does not wait for it. */
 const POLL_TIMEOUT_MS = 1_000;
@@ -61,8 +63,7 @@ export class Poller {
   readonly #channel: Channel<ToPoller, FromPoller>;
   readonly #options: PollerOptions;
   readonly #surroundings: PollerSurroundings;
-  readonly #dispatcher: Dispatcher;
-  readonly #drains = new Questions<void>();
+  readonly #delivery: Delivery;
   readonly #tokens = new Questions<string>();
   readonly #commits: Commits;
   readonly #logger: Logger;
@@ -85,7 +86,6 @@ export class Poller {
     this.#channel = channel;
     this.#options = options;
     this.#surroundings = surroundings;
-    this.#dispatcher = new Dispatcher(options.maxInFlight, options.epoch);
     this.#logger = channelLogger(channel, options.logLevel);
     this.#commits = new Commits({
       commit: async (offsets) => {
@@ -99,6 +99,10 @@ export class Poller {
       timers: this.#timers,
       logger: this.#logger,
     });
+    const context = this.#deliveryContext();
+    this.#delivery = options.work === undefined
+      ? new BatchDelivery(context, options.maxInFlight, options.epoch)
+      : new WorkDelivery(context, options.work, options);
   }
 
   /** Polls until told to stop, until the lifetime is over, or until it cannot go on. */
@@ -116,11 +120,6 @@ export class Poller {
     switch (message.type) {
       case "start":
         return;
-      case "finished":
-        if (this.#dispatcher.finish(message.batch, message.count, message.offset)) this.#handOver();
-        return;
-      case "drained":
-        return this.#drains.answer(message.id, undefined);
       case "commit":
         return void this.#commitOnRequest(message);
       case "token":
@@ -131,6 +130,8 @@ export class Poller {
         return this.#channel.post({ type: "pong", id: message.id, snapshot: this.#snapshot() });
       case "stop":
         return this.#end({ reason: "stopped" });
+      default:
+        return this.#delivery.receive(message);
     }
   }
 
@@ -209,7 +210,7 @@ export class Poller {
 
   #takeIn(batches: readonly DriverBatch[]): void {
     try {
-      this.#dispatcher.takeIn(batches, this.#surroundings.now());
+      this.#delivery.takeIn(batches, this.#surroundings.now());
     } catch (cause) {
       if (isKafkaThreadsError(cause)) throw cause;
       // Polling again would go on behind what cannot be read: it would be lost.
@@ -248,23 +249,15 @@ export class Poller {
         return !this.#stop.signal.aborted;
       });
     if (commitIntervalMs !== null) {
-      repeat(commitIntervalMs, () => this.#commits.finished(this.#dispatcher.ledgers));
+      repeat(commitIntervalMs, () => this.#commits.finished(this.#delivery.ledgers));
     }
     repeat(END_OFFSETS_INTERVAL_MS, () => this.#refreshEndOffsets());
     this.#channel.post({ type: "started", snapshot: this.#snapshot() });
   }
 
   #handOver(): void {
-    while (!this.#stop.signal.aborted) {
-      const next = this.#dispatcher.next();
-      if (next === null) break;
-      const { id, run, ledger: { topic, partition, epoch } } = next;
-      const records = packRecords(run.table, run.from, run.to);
-      this.#channel.post({ type: "batch", batch: id, epoch, topic, partition, records }, [
-        records.buffer,
-      ]);
-    }
-    const { pause, resume } = this.#dispatcher.balance();
+    if (!this.#stop.signal.aborted) this.#delivery.handOver();
+    const { pause, resume } = this.#delivery.balance();
     if (pause.length > 0) this.#call("pause", (driver) => driver.pause(pause));
     if (resume.length > 0) this.#call("resume", (driver) => driver.resume(resume));
   }
@@ -312,7 +305,7 @@ export class Poller {
   }
 
   #assigned(partitions: readonly AssignedPartition[]): void {
-    for (const ledger of this.#dispatcher.assign(partitions)) {
+    for (const ledger of this.#delivery.assign(partitions)) {
       if (this.#options.startFrom === "latest") this.#commits.pin(ledger);
     }
     this.#logger.info(`Assigned ${describe(partitions)}`);
@@ -320,10 +313,10 @@ export class Poller {
 
   async #revoked(partitions: readonly TopicPartition[]): Promise<void> {
     this.#rebalances++;
-    const ledgers = this.#dispatcher.known(partitions);
+    const ledgers = this.#known(partitions);
     for (const ledger of ledgers) ledger.discard();
     const { revokeTimeoutMs } = this.#options;
-    const inTime = await this.#drain(ledgers, revokeTimeoutMs);
+    const inTime = await this.#delivery.drain(ledgers, revokeTimeoutMs);
     if (!inTime) {
       this.#logger.warn(
         `What was under way has not finished within ${revokeTimeoutMs} ms: it will be handled again by the next owner`,
@@ -338,45 +331,43 @@ export class Poller {
 
   #lost(partitions: readonly TopicPartition[]): void {
     this.#rebalances++;
-    const ledgers = this.#dispatcher.known(partitions);
+    const ledgers = this.#known(partitions);
     for (const ledger of ledgers) ledger.discard();
     this.#forget(ledgers);
     // Nobody waits for the answer; the other thread only has to drop what it still holds.
-    void this.#drain(ledgers, 0);
+    void this.#delivery.drain(ledgers, 0);
     this.#logger.warn(`Lost ${describe(partitions)}`);
   }
 
-  #forget(ledgers: readonly PartitionLedger[]): void {
-    this.#dispatcher.forget(ledgers);
+  #forget(ledgers: readonly Ledger[]): void {
+    this.#delivery.forget(ledgers);
     for (const ledger of ledgers) this.#commits.drop(ledger);
   }
 
-  /**
-   * Has the other thread give up these partitions, or everything.
-   *
-   * @returns Whether it was done in time.
-   */
-  async #drain(
-    ledgers: readonly PartitionLedger[] | null,
-    timeoutMs: number | null,
-  ): Promise<boolean> {
-    if (ledgers?.length === 0) return true;
-    const drained = this.#drains.ask((id) =>
-      this.#channel.post({
-        type: "drain",
-        id,
-        partitions: ledgers?.map(({ topic, partition, epoch }) => ({ topic, partition, epoch })) ??
-          null,
-      })
-    );
-    return await this.#timers.within(timeoutMs, drained);
+  /** Those of these partitions that are assigned. */
+  #known(partitions: readonly TopicPartition[]): Ledger[] {
+    return partitions.flatMap((partition) => this.#delivery.find(partition) ?? []);
+  }
+
+  #deliveryContext(): DeliveryContext {
+    return {
+      channel: this.#channel,
+      logger: this.#logger,
+      timers: this.#timers,
+      now: this.#surroundings.now,
+      random: this.#surroundings.random,
+      changed: () => this.#handOver(),
+      commit: (ledgers) => this.#commits.finished(ledgers),
+      fail: (error) => this.#end({ reason: "failed", error: encodeError(error) }),
+      driver: () => this.#driver,
+    };
   }
 
   async #commitOnRequest(
     { id, epoch, offset, ...partition }: Extract<ToPoller, { type: "commit" }>,
   ): Promise<void> {
     try {
-      const ledger = this.#dispatcher.find(partition);
+      const ledger = this.#delivery.find(partition);
       if (ledger === undefined || ledger.epoch !== epoch) {
         throw new LostPartitionError(
           `Cannot commit "${partition.topic}" partition ${partition.partition} offset ${offset}: the partition is no longer assigned`,
@@ -391,7 +382,7 @@ export class Poller {
   }
 
   async #refreshEndOffsets(): Promise<void> {
-    const paused = this.#dispatcher.ledgers.filter((ledger) => ledger.paused);
+    const paused = this.#delivery.ledgers.filter((ledger) => ledger.paused);
     if (paused.length === 0) return;
     try {
       const ends = await this.#driver?.endOffsets?.(paused.map(topicPartition));
@@ -404,18 +395,25 @@ export class Poller {
   async #shutDown(): Promise<void> {
     let ending: Ending = this.#ending ?? { reason: "stopped" };
     this.#channel.post({ type: "stopping", reason: ending.reason });
-    const { ledgers } = this.#dispatcher;
+    const { ledgers } = this.#delivery;
     for (const ledger of ledgers) ledger.discard();
     // However long it takes: a lifetime does not cut a callback short, and a stop's limit is kept by
     // the program's thread, which can end this one.
-    await this.#drain(null, null);
+    const drained = await this.#delivery.drain(null, null);
     const uncommitted = await this.#commits.last(ledgers);
     // A stop that leaves finished messages uncommitted is not a clean one: they will be handled again.
     if (uncommitted !== null) {
       if (ending.reason === "failed") this.#logger.error(uncommitted.message);
       else ending = { reason: "failed", error: encodeError(uncommitted) };
     }
+    if (!drained && ending.reason !== "failed") {
+      const error = new StopTimeoutError(
+        "Cannot stop cleanly: messages are still being handled; they are abandoned",
+      );
+      ending = { reason: "failed", error: encodeError(error) };
+    }
     const snapshot = this.#snapshot();
+    this.#delivery.close();
     if (this.#driver !== null) {
       const closed = await this.#timers.within(CLOSE_TIMEOUT_MS, this.#close(this.#driver));
       if (!closed) this.#logger.warn(`The driver has not closed within ${CLOSE_TIMEOUT_MS} ms`);
@@ -442,7 +440,7 @@ export class Poller {
       memberId: status?.memberId ?? null,
       polledAt: this.#polledAt,
       error: error === null ? null : encodeError(error),
-      partitions: this.#dispatcher.ledgers.map((ledger) => ({
+      partitions: this.#delivery.ledgers.map((ledger) => ({
         topic: ledger.topic,
         partition: ledger.partition,
         epoch: ledger.epoch,
@@ -459,6 +457,7 @@ export class Poller {
       commits: this.#commits.count,
       commitErrors: this.#commits.failures,
       rebalances: this.#rebalances,
+      work: this.#delivery.snapshot(),
     };
   }
 

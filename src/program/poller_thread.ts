@@ -108,8 +108,8 @@ export class PollerThread {
   }
 
   /** Posts a message; one to a thread that is gone is dropped. */
-  post(message: ToPoller): void {
-    if (!this.#ended) this.#channel?.post(message);
+  post(message: ToPoller, transfer: MessagePort[] = []): void {
+    if (!this.#ended) this.#channel?.post(message, transfer);
   }
 
   /**

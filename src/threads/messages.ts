@@ -59,6 +59,75 @@ export interface PollerOptions {
   startTimeoutMs: number;
   /** Log lines below this level do not cross. */
   logLevel: LogLevel;
+  /** How messages are given to handlers; without it they go to a callback on the program's thread. */
+  work?: WorkOptions;
+}
+
+/** How a consumer's messages are given to handlers. */
+export interface WorkOptions {
+  /** Which messages wait for each other. */
+  order: "key" | "partition" | "none";
+  /** Whether a message starts only when the one before it is committed. */
+  each: boolean;
+  /** Whether a commit follows as soon as something is finished. */
+  continuous: boolean;
+  /** Whether what was handed to handlers is committed, finished or not. */
+  countsHanded: boolean;
+  /** Most messages that are handed over in one go. */
+  batchSize: number;
+  /** Messages of one call of the handler, and how long one waits for the others; null: one a call. */
+  handlerBatch: { size: number; waitMs: number } | null;
+  /** What becomes of failures. */
+  policy: {
+    retries: number | null;
+    backoff: { initialMs: number; maxMs: number; factor: number };
+    then: "stop" | "skip" | "dead-letter";
+    onInvalid: "skip" | "stop" | "dead-letter";
+  };
+  /** Name of the topic for dead letters, in which `{topic}` stands for the message's own. */
+  deadLetterTopic: string;
+  /** Most milliseconds of one call of the handler. */
+  handlerTimeoutMs: number;
+  /** Most milliseconds that a stop waits for what is under way. */
+  stopTimeoutMs: number;
+}
+
+/** Where one that runs handlers stands. */
+export interface ExecutorSnapshot {
+  /** Its number. */
+  id: number;
+  /** Messages it has been given and has not answered for. */
+  underWay: number;
+  /** Milliseconds its handlers have taken in all. */
+  busyMs: number;
+  /** Milliseconds since it was heard of, while it has something to do; else null. */
+  silentMs: number | null;
+}
+
+/** Where the work on messages stands. */
+export interface WorkSnapshot {
+  /** Messages handed to handlers and not answered for. */
+  underWay: number;
+  /** Messages handled since the start. */
+  finished: number;
+  /** Attempts that failed since the start. */
+  failed: number;
+  /** Messages that were not what they should be. */
+  invalid: number;
+  /** Attempts after a failed one. */
+  retried: number;
+  /** Messages that were skipped by policy. */
+  skipped: number;
+  /** Messages that were stored as dead letters. */
+  deadLettered: number;
+  /** Messages that were not handled again, as a commit's metadata knew them as finished. */
+  leftOut: number;
+  /** Whether the program has paused the consumer. */
+  paused: boolean;
+  /** Milliseconds for which the oldest message has been handed over and not answered for, or null. */
+  oldestUnderWayMs: number | null;
+  /** Each of those who run handlers. */
+  executors: ExecutorSnapshot[];
 }
 
 /** Where one partition stands. */
@@ -107,6 +176,8 @@ export interface PollerSnapshot {
   commitErrors: number;
   /** Times the assignment was taken away. */
   rebalances: number;
+  /** What handlers do, in a consumer; else null. */
+  work: WorkSnapshot | null;
 }
 
 /** How the poller thread's run ended. */
@@ -125,6 +196,12 @@ export type ToPoller =
   | { type: "token"; id: number; token: string }
   | { type: "token-failed"; id: number; error: WireError }
   | { type: "ping"; id: number }
+  /** Somebody new runs handlers: the port leads there. `watched`: if it hangs, it can be replaced. */
+  | { type: "executor"; id: number; port: MessagePort; watched: boolean }
+  /** It is gone, and why. */
+  | { type: "executor-gone"; id: number; error: WireError }
+  | { type: "pause" }
+  | { type: "resume" }
   | { type: "stop" };
 
 /** From the poller thread to the program's thread. */
@@ -144,6 +221,8 @@ export type FromPoller =
   | { type: "token-wanted"; id: number }
   | { type: "log"; level: LogLevel; message: string; fields?: Record<string, unknown> }
   | { type: "pong"; id: number; snapshot: PollerSnapshot }
+  /** One that runs handlers hangs, and is none any more: it is to be replaced. */
+  | { type: "executor-stuck"; id: number; error: WireError }
   /** Intake has ended; what is under way is being waited for. */
   | { type: "stopping"; reason: Ending["reason"] }
   /** The last message: everything is closed. */

@@ -1,0 +1,53 @@
+/** A queue with two ends. */
+
+/** Items between a moving head and a growing tail; what is taken from the head is let go of. */
+export class Deque<Item> {
+  #items: (Item | undefined)[] = [];
+  #head = 0;
+
+  /** How many items there are. */
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  /** The item at a place counted from the head. */
+  at(index: number): Item | undefined {
+    return this.#items[this.#head + index];
+  }
+
+  /** Adds an item behind the last. */
+  push(item: Item): void {
+    this.#items.push(item);
+  }
+
+  /** Adds an item before the first. */
+  unshift(item: Item): void {
+    if (this.#head > 0) this.#items[--this.#head] = item;
+    else this.#items.unshift(item);
+  }
+
+  /** Takes the first item. */
+  shift(): Item | undefined {
+    if (this.#head === this.#items.length) return undefined;
+    const item = this.#items[this.#head];
+    this.#items[this.#head++] = undefined;
+    // Half of it is empty: moving the rest costs less than what has been taken since the last move.
+    if (this.#head >= 64 && this.#head * 2 >= this.#items.length) {
+      this.#items.splice(0, this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  /** Takes all items out. */
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+
+  *[Symbol.iterator](): Generator<Item> {
+    for (let index = this.#head; index < this.#items.length; index++) {
+      yield this.#items[index] as Item;
+    }
+  }
+}

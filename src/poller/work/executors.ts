@@ -1,0 +1,23 @@
+/** What the dispatcher knows of those who run handlers. */
+
+import type { Task } from "./task.ts";
+
+/** One that runs handlers: the program's thread, or a handler thread. */
+export interface ExecutorRecord {
+  readonly id: number;
+  /** Messages it still has room for. */
+  credit: number;
+  /** Messages it has been given and has not answered for. */
+  underWay: number;
+  /** What it said it was about to begin, last: the thread may hang in one of these, or die of it. */
+  plan: Task[];
+  /** When it was heard of last, or given its first work since; null while it has nothing to do. */
+  waitingSince: number | null;
+  /** Milliseconds its handlers have taken in all. */
+  busyMs: number;
+}
+
+/** Makes a record. */
+export function createExecutorRecord(id: number): ExecutorRecord {
+  return { id, credit: 0, underWay: 0, plan: [], waitingSince: null, busyMs: 0 };
+}

@@ -1,0 +1,396 @@
+/** Delivery to handlers: posts work to those who run them, and does what has to follow from their reports. */
+
+import type {
+  AssignedPartition,
+  DriverBatch,
+  ProducedRecord,
+  TopicPartition,
+} from "../../driver.ts";
+import { DeadLetterError, HandlerTimeoutError, ThreadError } from "../../errors.ts";
+import { decodeError, encodeError, type WireError } from "../../threads/error_wire.ts";
+import type { PollerOptions, ToPoller, WorkOptions, WorkSnapshot } from "../../threads/messages.ts";
+import { type PortChannel, portChannel } from "../../threads/port_channel.ts";
+import type { Failure, FromExecutor, ToExecutor } from "../../threads/work.ts";
+import type { Delivery, DeliveryContext } from "../delivery.ts";
+import type { Ledger } from "../ledger.ts";
+import { DeadLetters } from "./dead_letters.ts";
+import { judge } from "./retry_policy.ts";
+import type { Task } from "./task.ts";
+import { type Outcome, WorkDispatcher } from "./work_dispatcher.ts";
+import type { WorkPartition } from "./work_partition.ts";
+
+/** Most bytes of a commit's metadata; brokers refuse more (`offset.metadata.max.bytes`). */
+const METADATA_BYTES = 4_096;
+/** What a handler has between the abort of its signal and the end of the wait for it. */
+const ABORT_GRACE_MS = 1_000;
+/** What a handler has after its time is over before its thread is taken for stuck. */
+const TIMEOUT_GRACE_MS = 6_000;
+/** How long a thread may say nothing about work it has been given. */
+const SILENCE_MS = 15_000;
+/** How often threads are looked at. */
+const WATCH_INTERVAL_MS = 500;
+/** Wait before a commit that has failed is tried again, where the next message waits for it. */
+const COMMIT_RETRY_MS = 200;
+
+interface Executor {
+  readonly channel: PortChannel<FromExecutor, ToExecutor>;
+  /** Whether it can be replaced. */
+  readonly watched: boolean;
+}
+
+interface Drain {
+  readonly partitions: readonly WorkPartition[] | null;
+  readonly done: () => void;
+}
+
+/** Connects the dispatcher to executors, commits and dead letters. */
+export class WorkDelivery implements Delivery {
+  readonly #context: DeliveryContext;
+  readonly #options: WorkOptions;
+  readonly #dispatcher: WorkDispatcher;
+  readonly #deadLetters: DeadLetters;
+  readonly #executors = new Map<number, Executor>();
+  readonly #drains = new Set<Drain>();
+  #wakeAt: number | null = null;
+  #wakeTimer: ReturnType<typeof setTimeout> | undefined;
+  #committing = false;
+  #closed = false;
+
+  constructor(
+    context: DeliveryContext,
+    work: WorkOptions,
+    { maxInFlight, epoch = 0, groupId }: PollerOptions,
+  ) {
+    this.#context = context;
+    this.#options = work;
+    this.#dispatcher = new WorkDispatcher({
+      order: work.order,
+      each: work.each,
+      maxInFlight,
+      batchSize: work.batchSize,
+      handlerBatch: work.handlerBatch,
+      policy: work.policy,
+      metadataBytes: work.countsHanded ? 0 : METADATA_BYTES,
+      countsHanded: work.countsHanded,
+      epoch,
+      random: context.random,
+    });
+    this.#deadLetters = new DeadLetters({
+      groupId,
+      topic: work.deadLetterTopic,
+      produce: (records) => this.#produce(records),
+      stored: (letters) => {
+        const { counts } = this.#dispatcher;
+        counts.deadLettered += letters.length;
+        this.#finish(letters.map(({ task }) => task));
+      },
+      failed: (error) => this.#fail(error),
+    });
+    this.#watch();
+  }
+
+  get ledgers(): readonly Ledger[] {
+    return this.#dispatcher.partitions;
+  }
+
+  assign(partitions: readonly AssignedPartition[]): readonly Ledger[] {
+    return this.#dispatcher.assign(partitions);
+  }
+
+  find(partition: TopicPartition): Ledger | undefined {
+    return this.#dispatcher.find(partition);
+  }
+
+  takeIn(batches: readonly DriverBatch[], now: number): void {
+    for (const { partition, reason } of this.#dispatcher.takeIn(batches, now)) {
+      const { topic, committed } = partition;
+      this.#context.logger.warn(
+        `Cannot use what was stored with the commit of "${topic}" partition ${partition.partition} at ${committed}: ${reason}; messages that had finished beyond it are handled again`,
+        { topic, partition: partition.partition, offset: committed },
+      );
+    }
+  }
+
+  handOver(): void {
+    const now = this.#context.now();
+    for (const { executor, batches } of this.#dispatcher.dispatch(now)) {
+      const channel = this.#executors.get(executor)?.channel;
+      channel?.post({ type: "work", batches }, batches.map(({ records }) => records.buffer));
+    }
+    this.#setWake();
+  }
+
+  balance(): { pause: TopicPartition[]; resume: TopicPartition[] } {
+    return this.#dispatcher.balance();
+  }
+
+  async drain(ledgers: readonly Ledger[] | null, timeoutMs: number | null): Promise<boolean> {
+    const { timers } = this.#context;
+    const partitions = ledgers as readonly WorkPartition[] | null;
+    if (partitions === null) this.#dispatcher.stopped = true;
+    const assignments = partitions?.map(({ assignment }) => assignment) ?? null;
+    for (const { channel } of this.#executors.values()) {
+      channel.post({ type: "release", assignments });
+    }
+    const drained = Promise.withResolvers<void>();
+    const drain: Drain = { partitions, done: drained.resolve };
+    this.#drains.add(drain);
+    this.#checkDrains();
+    const limitMs = timeoutMs ?? this.#options.stopTimeoutMs;
+    const reason = partitions === null ? "stopped" : "revoked";
+    const abort = timers.after(Math.max(limitMs - ABORT_GRACE_MS, limitMs / 2), () => {
+      for (const { channel } of this.#executors.values()) {
+        channel.post({ type: "abort", assignments, reason });
+      }
+    });
+    const inTime = await timers.within(limitMs, drained.promise);
+    timers.cancel(abort);
+    this.#drains.delete(drain);
+    return inTime;
+  }
+
+  forget(ledgers: readonly Ledger[]): void {
+    this.#dispatcher.forget(ledgers as readonly WorkPartition[]);
+  }
+
+  receive(message: ToPoller): void {
+    switch (message.type) {
+      case "executor":
+        return this.#add(message.id, message.port, message.watched);
+      case "executor-gone":
+        return this.#lose(message.id, "failed", message.error, null);
+      case "pause":
+      case "resume":
+        this.#dispatcher.paused = message.type === "pause";
+        return this.#context.changed();
+    }
+  }
+
+  snapshot(): WorkSnapshot {
+    const { counts, underWay, paused, oldestUnderWay, executors } = this.#dispatcher;
+    const now = this.#context.now();
+    return {
+      ...counts,
+      underWay,
+      paused,
+      oldestUnderWayMs: oldestUnderWay === null ? null : Math.max(0, now - oldestUnderWay),
+      executors: executors.map(({ id, underWay, busyMs, waitingSince }) => ({
+        id,
+        underWay,
+        busyMs,
+        silentMs: waitingSince === null ? null : Math.max(0, now - waitingSince),
+      })),
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { channel } of this.#executors.values()) channel.close();
+    this.#executors.clear();
+  }
+
+  #add(id: number, port: MessagePort, watched: boolean): void {
+    const channel = portChannel<FromExecutor, ToExecutor>(port);
+    if (this.#closed) return channel.close();
+    this.#executors.set(id, { channel, watched });
+    this.#dispatcher.addExecutor(id);
+    channel.onMessage = (message) => {
+      if (!this.#executors.has(id)) return;
+      if (message.type === "report") this.#report(id, message);
+      else this.#overdue(id, message.batch, message.index);
+    };
+  }
+
+  #report(id: number, report: Extract<FromExecutor, { type: "report" }>): void {
+    const now = this.#context.now();
+    const finished = this.#dispatcher.finished(report.finished, now);
+    const outcomes = this.#dispatcher.failed(report.failed, now);
+    this.#dispatcher.released(report.released, now);
+    this.#dispatcher.heard(id, report, now);
+    this.#act(outcomes);
+    this.#afterFinished(finished);
+  }
+
+  /** Does what the policy says of failed messages. */
+  #act(outcomes: readonly Outcome[]): void {
+    const skipped: Task[] = [];
+    for (const { task, failure, verdict } of outcomes) {
+      this.#logFailure({ task, failure, verdict });
+      switch (verdict.do) {
+        case "retry":
+          break;
+        case "skip":
+          this.#dispatcher.counts.skipped++;
+          skipped.push(task);
+          break;
+        case "dead-letter":
+          this.#deadLetters.add({ task, failure });
+          break;
+        case "stop":
+          this.#dispatcher.stopped = true;
+          this.#dispatcher.abandon(task, this.#context.now());
+          this.#context.fail(decodeError(failure.error));
+      }
+    }
+    this.#finish(skipped);
+  }
+
+  #logFailure({ task, failure, verdict }: Outcome): void {
+    if (failure.kind === "aborted") return;
+    const { topic, partition } = task.partition;
+    const { offset } = task;
+    const attempt = verdict.do === "retry" ? task.attempt - 1 : task.attempt;
+    const next = verdict.do === "retry"
+      ? `trying again in ${Math.round(verdict.delayMs)} ms`
+      : NEXT[verdict.do];
+    const level = verdict.do === "stop" ? "error" : "warn";
+    this.#context.logger[level](`${failure.error.message}; ${next}`, {
+      topic,
+      partition,
+      offset,
+      attempt,
+      kind: failure.kind,
+    });
+  }
+
+  #finish(tasks: readonly Task[]): void {
+    if (tasks.length === 0) return;
+    const now = this.#context.now();
+    for (const task of tasks) this.#dispatcher.finish(task, now);
+    this.#afterFinished(new Set(tasks.map(({ partition }) => partition)));
+  }
+
+  #afterFinished(partitions: Set<WorkPartition>): void {
+    if (this.#options.each && partitions.size > 0) void this.#commitEach([...partitions]);
+    else if (this.#options.continuous && partitions.size > 0) void this.#commitContinuously();
+    this.#checkDrains();
+    this.#context.changed();
+  }
+
+  /** Nothing starts until the group has it. */
+  async #commitEach(partitions: readonly WorkPartition[]): Promise<void> {
+    this.#dispatcher.awaitCommit(true);
+    // What fails for good, or for too long, ends the consumer.
+    while (!this.#closed && await this.#context.commit(partitions) !== null) {
+      await this.#context.timers.wait(COMMIT_RETRY_MS);
+    }
+    this.#dispatcher.awaitCommit(false);
+    this.#context.changed();
+  }
+
+  /** One commit after the other, for as long as there is news. */
+  async #commitContinuously(): Promise<void> {
+    if (this.#committing) return;
+    this.#committing = true;
+    const news = () => this.#dispatcher.partitions.filter((one) => one.commitable() !== null);
+    for (let partitions = news(); partitions.length > 0 && !this.#closed; partitions = news()) {
+      const failure = await this.#context.commit(partitions);
+      if (failure !== null) await this.#context.timers.wait(COMMIT_RETRY_MS);
+      // A partition in which nothing could start may have room again.
+      this.#context.changed();
+    }
+    this.#committing = false;
+  }
+
+  async #produce(records: readonly ProducedRecord[]): Promise<void> {
+    const driver = this.#context.driver();
+    if (driver?.produce === undefined) {
+      throw new DeadLetterError("Cannot store dead letters: the driver has no produce()");
+    }
+    await driver.produce(records);
+  }
+
+  #fail(error: Error): void {
+    this.#dispatcher.stopped = true;
+    this.#context.fail(error);
+  }
+
+  #checkDrains(): void {
+    for (const { partitions, done } of this.#drains) {
+      const left = partitions === null
+        ? this.#dispatcher.partitions.some(({ inFlight }) => inFlight > 0)
+        : partitions.some(({ inFlight }) => inFlight > 0);
+      if (!left) done();
+    }
+  }
+
+  /** A handler goes on beyond its time, and beyond the grace after its signal has aborted. */
+  #overdue(id: number, batch: number, index: number): void {
+    const task = this.#dispatcher.taskAt(batch, index);
+    if (task === undefined) return;
+    const { topic, partition } = task.partition;
+    const { offset } = task;
+    const { handlerTimeoutMs, policy } = this.#options;
+    const where = `"${topic}" partition ${partition} offset ${offset}`;
+    const error = new HandlerTimeoutError(
+      `The handler has not ended at ${where} within ${handlerTimeoutMs} ms, nor after its signal aborted`,
+      { topic, partition, offset },
+    );
+    if (this.#executors.get(id)?.watched) return this.#stuck(id, error, task);
+    // A function cannot be ended. Where the message would be given up it ends the consumer; where it
+    // would be tried again, or skipped, its lane waits: two attempts at a time would break the order.
+    const { do: next } = judge(policy, { kind: "timeout", retriable: true }, task.attempt, 0);
+    if (next === "stop") this.#fail(error);
+    else {
+      this.#context.logger.error(`${error.message}; messages behind it wait for it`, {
+        topic,
+        partition,
+        offset,
+      });
+    }
+  }
+
+  #watch(): void {
+    const plannedMs = this.#options.handlerTimeoutMs + TIMEOUT_GRACE_MS;
+    this.#context.timers.every(WATCH_INTERVAL_MS, () => {
+      const now = this.#context.now();
+      for (const { id, plan } of this.#dispatcher.silent(now, { plannedMs, idleMs: SILENCE_MS })) {
+        if (!this.#executors.get(id)?.watched) continue;
+        const error = plan.length > 0
+          ? new HandlerTimeoutError(
+            `A handler thread has not answered for ${plannedMs} ms: a handler that does not give up its thread is over its time`,
+          )
+          : new ThreadError(`A handler thread has not answered for ${SILENCE_MS} ms`, {
+            code: "THREAD_UNRESPONSIVE",
+          });
+        this.#stuck(id, error, null);
+      }
+      return Promise.resolve(!this.#closed);
+    });
+  }
+
+  #stuck(id: number, error: Error, blame: Task | null): void {
+    const wire = encodeError(error);
+    this.#context.channel.post({ type: "executor-stuck", id, error: wire });
+    this.#lose(id, "timeout", wire, blame);
+  }
+
+  #lose(id: number, kind: Failure["kind"], error: WireError, blame: Task | null): void {
+    const executor = this.#executors.get(id);
+    if (executor === undefined) return;
+    this.#executors.delete(id);
+    executor.channel.close();
+    const now = this.#context.now();
+    this.#act(this.#dispatcher.lost(id, { kind, retriable: true, error }, blame, now).outcomes);
+    this.#checkDrains();
+    this.#context.changed();
+  }
+
+  #setWake(): void {
+    const { nextWake } = this.#dispatcher;
+    if (nextWake === null || (this.#wakeAt !== null && this.#wakeAt <= nextWake)) return;
+    const { timers, now } = this.#context;
+    if (this.#wakeTimer !== undefined) timers.cancel(this.#wakeTimer);
+    this.#wakeAt = nextWake;
+    this.#wakeTimer = timers.after(Math.max(0, nextWake - now()), () => {
+      this.#wakeAt = null;
+      this.#context.changed();
+    });
+  }
+}
+
+const NEXT = {
+  stop: "the consumer stops",
+  skip: "it is skipped",
+  "dead-letter": "it becomes a dead letter",
+} as const;
