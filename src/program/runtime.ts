@@ -8,8 +8,7 @@
 import { ThreadError } from "../errors.ts";
 import type { Channel } from "../threads/channel.ts";
 
-/** A timer that can be told not to keep the program alive. */
-type Timer = ReturnType<typeof setTimeout>;
+export { unrefTimer } from "../threads/unref_timer.ts";
 
 /** The parts of a Worker, of whatever runtime, that are used here. */
 interface AnyWorker {
@@ -143,13 +142,6 @@ function listen<In, Out>(worker: AnyWorker, handle: WorkerHandle<In, Out>): void
     worker.on?.("error", (error: Error) => die(`uncaught error: ${error?.message ?? error}`));
     worker.on?.("exit", (code: number) => die(`it exited with code ${code}`));
   }
-}
-
-/** Lets the program end although this timer is set. */
-export function unrefTimer(timer: Timer): void {
-  const { Deno } = globalThis as { Deno?: { unrefTimer(id: number): void } };
-  if (typeof timer === "number") Deno?.unrefTimer(timer);
-  else (timer as { unref?(): void }).unref?.();
 }
 
 /** Where a module of this library's threads is, beside the one that asks. */

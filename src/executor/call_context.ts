@@ -1,0 +1,85 @@
+/** What a handler and its middleware are given beside the data. */
+
+import type { ConsumerIdentity, MiddlewareContext } from "../handler.ts";
+import type { Logger } from "../logger.ts";
+import type { Message } from "../message.ts";
+
+/** What all calls of an executor share. */
+export interface CallScope {
+  /** The consumer. */
+  readonly consumer: ConsumerIdentity;
+  /** The consumer's logger. */
+  readonly logger: Logger;
+}
+
+/** Aborts a call's signal; the first reason stays. */
+export let abortCall: (context: CallContext, reason: Error) => void;
+
+/** Why a call's signal has aborted; null if it has not. */
+export let abortReason: (context: CallContext) => Error | null;
+
+/**
+ * The context of one call. Signal and logger are made when they are first asked for: most handlers ask
+ * for neither, and an AbortController costs more than a short handler does.
+ */
+export class CallContext implements MiddlewareContext {
+  readonly #scope: CallScope;
+  readonly #messages: Message | readonly Message[];
+  readonly attempt: number;
+  #controller: AbortController | null = null;
+  #reason: Error | null = null;
+  #logger: Logger | null = null;
+
+  /**
+   * Makes a context.
+   *
+   * @param scope What all calls share.
+   * @param messages The message, or those of the batch.
+   * @param attempt Which attempt it is, from 1.
+   */
+  constructor(scope: CallScope, messages: Message | readonly Message[], attempt: number) {
+    this.#scope = scope;
+    this.#messages = messages;
+    this.attempt = attempt;
+  }
+
+  get consumer(): ConsumerIdentity {
+    return this.#scope.consumer;
+  }
+
+  get message(): Message {
+    return this.messages[0]!;
+  }
+
+  get messages(): readonly Message[] {
+    return (Array.isArray(this.#messages)
+      ? this.#messages
+      : [this.#messages]) as readonly Message[];
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#reason !== null) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get logger(): Logger {
+    return this.#logger ??= positionLogger(this.#scope.logger, this.message);
+  }
+
+  static {
+    abortCall = (context, reason) => {
+      context.#reason ??= reason;
+      context.#controller?.abort(reason);
+    };
+    abortReason = (context) => context.#reason;
+  }
+}
+
+function positionLogger(logger: Logger, { topic, partition, offset }: Message): Logger {
+  const at = (level: "debug" | "info" | "warn" | "error"): Logger["info"] => (message, fields) =>
+    logger[level](message, { topic, partition, offset, ...fields });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
