@@ -4,6 +4,7 @@ import { ending } from "./contract/ending.ts";
 import { failing } from "./contract/failing.ts";
 import { membership } from "./contract/membership.ts";
 import { type ContractOptions, preparePlace, skip } from "./contract/place.ts";
+import { producing } from "./contract/producing.ts";
 import { positions } from "./contract/positions.ts";
 import { reading } from "./contract/reading.ts";
 import { sideBySide } from "../../support/side_by_side.ts";
@@ -31,6 +32,7 @@ export function driverContract(
     connecting(place);
     reading(place);
     positions(place);
+    producing(place);
     membership(place);
     ending(place);
   });

@@ -36,7 +36,6 @@ import type { KafkajsSettings } from "./settings.ts";
 import { typedError } from "./typed_errors.ts";
 
 const LEADER_NOT_AVAILABLE = 5;
-const TOPIC_AUTHORIZATION_FAILED = 29;
 
 /**
  * A cluster of its own: in kafkajs one topic that is missing makes all metadata fail, and the next fetch
@@ -118,7 +117,7 @@ export class KafkajsProducerConnections implements ProducerConnections {
   answerError(attempt: string, code: number, where: Partial<TopicPartition>): KafkaThreadsError {
     const cause = createErrorFromCode(code);
     const message = `Cannot ${attempt}: ${cause.message}`;
-    return code === TOPIC_AUTHORIZATION_FAILED
+    return cause.type?.endsWith("_AUTHORIZATION_FAILED")
       ? new AuthenticationError(message, { cause, code: "AUTHORIZATION_FAILED", ...where })
       : new DriverError(message, { cause, retriable: cause.retriable !== false, ...where });
   }

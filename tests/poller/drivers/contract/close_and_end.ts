@@ -15,6 +15,7 @@ await never.close();
 const reader = await Member.create(createDriver, options);
 await reader.run().untilRead(1);
 await reader.commitAll();
+await reader.driver.produce!([{ topic: options.topics[0], key: null, value: null, headers: [] }]);
 await reader.close();
 
 const unreachable = await Member.create(createDriver, {
@@ -22,6 +23,9 @@ const unreachable = await Member.create(createDriver, {
   bootstrapServers: ["127.0.0.1:1"],
 });
 await unreachable.driver.poll(0).catch(() => {});
+const record = { topic: "none", key: null, value: null, headers: [] };
+const unsent = unreachable.driver.produce!([record]).catch(() => {});
 await unreachable.close();
+await unsent;
 
 console.log("closed");

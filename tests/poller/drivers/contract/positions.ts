@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import {
   committedMetadata,
   committedOffsets,
@@ -74,6 +75,52 @@ export function positions({ scenario, member, subscription, kafka }: Place): voi
     for (const { position, committed } of second.assigned) {
       assert(position === undefined || position === committed);
     }
+  });
+
+  scenario("keeps the text that is committed with an offset", async (scope) => {
+    const subscribed = await subscription({ partitions: 2 });
+    const [topic] = subscribed.topics;
+    const { groupId, bootstrapServers: [server] } = subscribed;
+    await produce(server, topic, [...values(5, 0), ...values(5, 1)]);
+    const first = await member(scope, subscribed);
+    await first.run().untilAssigned();
+    const commit = (partition: number, offset: number, metadata: string) =>
+      first.driver.commit([{ topic, partition, offset, metadata }]);
+    // As long as a broker takes by default; one more is too much.
+    const longest = randomBytes(3_072).toString("base64");
+    assert.equal(longest.length, 4_096);
+    await commit(0, 2, "first");
+    await commit(0, 2, longest);
+    await commit(1, 3, longest);
+    await commit(1, 3, "second");
+    await assert.rejects(commit(0, 4, `${longest}x`), { name: "CommitError", retriable: false });
+    assert.deepEqual(await committedOffsets(server, groupId, topic), [2, 3]);
+    assert.deepEqual(await committedMetadata(server, groupId, topic), [longest, "second"]);
+    await first.close();
+
+    const second = await member(scope, subscribed);
+    await second.run().untilRead(5);
+    assert.deepEqual(second.assigned, [
+      { topic, partition: 0, position: 2, committed: 2, metadata: longest },
+      { topic, partition: 1, position: 3, committed: 3, metadata: "second" },
+    ]);
+    // A commit without a text leaves none.
+    await second.commitAll();
+    assert.deepEqual(await committedMetadata(server, groupId, topic), ["", ""]);
+  });
+
+  scenario("tells with the first batch where the log ends", async (scope) => {
+    const subscribed = await subscription({ partitions: 2 });
+    const [topic] = subscribed.topics;
+    await produce(subscribed.bootstrapServers[0], topic, values(5, 0));
+    const reader = await member(scope, subscribed);
+    const ends = new Map<number, number | undefined>();
+    while (ends.size < 2) {
+      for (const { partition, endOffset } of await reader.driver.poll(1_000)) {
+        if (!ends.has(partition)) ends.set(partition, endOffset);
+      }
+    }
+    assert.deepEqual([...ends].toSorted(), [[0, 5], [1, 0]]);
   });
 
   scenario("reads several topics", async (scope) => {

@@ -2,6 +2,7 @@
 // there, under the version that it was written for: this test fails loudly where it is not.
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { describe, it } from "#std/testing/bdd";
 import {
@@ -15,6 +16,7 @@ import {
   createErrorFromCode,
   createLogger,
   decodeMessageSet,
+  encoded,
   type KafkajsLogEntry,
   LEVELS,
   lookupCodecByAttributes,
@@ -61,6 +63,7 @@ describe("kafkajs's inner modules", () => {
       "refreshMetadata",
       "refreshMetadataIfNecessary",
       "findBroker",
+      "removeBroker",
       "findGroupCoordinator",
       "findTopicPartitionMetadata",
       "fetchTopicsOffset",
@@ -92,6 +95,26 @@ describe("kafkajs's inner modules", () => {
     };
     await assert.rejects(other.connect(), /built by the test/);
     assert.equal(built, 1);
+  });
+
+  it("have brokers that may be made otherwise, and topics to ask for", () => {
+    const { brokerPool, targetTopics } = cluster();
+    assert.equal(brokerPool.metadata, null);
+    assert.deepEqual([...targetTopics], []);
+    const source = String(require("kafkajs/src/cluster/brokerPool.js"));
+    // Both the first broker and those that metadata names.
+    assert.match(source, /this\.seedBroker = this\.createBroker\(/);
+    assert.match(source, /\[nodeId\]: this\.createBroker\(/);
+    assert.match(source, /this\.metadata = await broker\.metadata\(topics\)/);
+    assert.match(
+      String(require("kafkajs/src/cluster/index.js")),
+      /refreshMetadata\(Array\.from\(this\.targetTopics\)\)/,
+    );
+  });
+
+  it("send what a request encodes", () => {
+    const bytes = Buffer.from("anything");
+    assert.deepEqual((encoded(bytes) as { buffer: Uint8Array }).buffer, bytes);
   });
 
   it("have brokers with these requests", () => {
