@@ -1,28 +1,40 @@
-/** A channel over a `MessagePort`, which may lead to any other thread. */
+/** A channel over a MessagePort, on whatever runtime. */
 
 import type { Channel } from "./channel.ts";
 
-/** A channel that can be closed. */
+/** A channel that can be ended. */
 export interface PortChannel<In, Out> extends Channel<In, Out> {
-  /** Ends it on both sides; it no longer keeps the thread alive. What is posted later is dropped. */
+  /** Ends both ends; what was posted before still arrives. A closed port keeps nothing alive. */
   close(): void;
 }
 
-/** Opens a port: what has been posted to it arrives from the next turn of the event loop on. */
+/**
+ * Makes a channel of a port, which it owns from then on. The port begins to deliver when `onMessage` is
+ * set for the first time.
+ *
+ * @param port One end of a MessageChannel; the other end is usually on another thread.
+ * @returns The channel.
+ */
 export function portChannel<In, Out>(port: MessagePort): PortChannel<In, Out> {
+  let listener: ((message: In) => void) | null = null;
   let closed = false;
-  const channel: PortChannel<In, Out> = {
-    onMessage: null,
-    post: (message, transfer = []) => {
+  return {
+    post(message, transfer = []) {
       if (!closed) port.postMessage(message, transfer);
     },
-    close: () => {
+    get onMessage() {
+      return listener;
+    },
+    set onMessage(next) {
+      listener = next;
+      // Setting it starts the port, on all of them.
+      port.onmessage ??= ({ data }) => {
+        if (!closed) listener?.(data as In);
+      };
+    },
+    close() {
       closed = true;
-      channel.onMessage = null;
       port.close();
     },
   };
-  // Setting it starts the port, on all runtimes.
-  port.onmessage = ({ data }) => channel.onMessage?.(data as In);
-  return channel;
 }
