@@ -39,7 +39,11 @@ const CHECKS: Record<string, readonly string[]> = {
   "what JSR would refuse": ["publish", "--dry-run", "--allow-dirty"],
 };
 
+/** How long all of it may take: a machine that waits longer would end it without a word. */
+const LIMIT_MS = 14 * 60_000;
+
 async function main(): Promise<number> {
+  const began = performance.now();
   let passed = 0;
   const failed: string[] = [];
   for (const [what, args] of Object.entries(CHECKS)) {
@@ -52,7 +56,10 @@ async function main(): Promise<number> {
     }
   }
 
-  const result = await runTests(testRunOptions({}));
+  const result = await runTests({
+    ...testRunOptions({ timings: true }),
+    limitMs: LIMIT_MS - (performance.now() - began),
+  });
   result.passed += passed;
   result.failed.unshift(...failed);
   // A machine that checks everything has to be able to.

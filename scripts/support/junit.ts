@@ -16,28 +16,30 @@ export interface Tally {
  * @returns The counts.
  */
 export function tallyJunit(xml: string): Tally {
-  const cases: { name: string; label: string; content: string }[] = [];
+  const cases: { name: string; file: string | undefined; content: string }[] = [];
   // Node writes ">" in an attribute as it is.
   const pattern = /<testcase\b((?:[^">]|"[^"]*")*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g;
   for (const [, attributes = "", content = ""] of xml.matchAll(pattern)) {
     const name = attribute(attributes, "name") ?? "?";
-    // Bun and Node say where a test is, Deno what is around it.
-    const file = attribute(attributes, "file")?.replace(/^.*\/tests\//, "tests/");
-    cases.push({ name, label: file === undefined ? name : `${name} (${file})`, content });
+    const file = attribute(attributes, "file") ?? attribute(attributes, "classname");
+    cases.push({ name, file: /\btests\/.*_test\.ts$/.exec(file ?? "")?.[0], content });
   }
+  // Deno says where the outermost suite of a test is.
+  const files = new Map(cases.map(({ name, file }) => [name, file]));
   // Deno lists a suite beside its tests, whose names begin with the suite's.
   const suites = new Set(cases.flatMap(({ name }) => {
     const parts = name.split(" > ");
     return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join(" > "));
   }));
   const tally: Tally = { passed: 0, failed: [], skipped: [] };
-  for (const { name, label, content } of cases) {
+  for (const { name, file = files.get(name.split(" > ")[0]!), content } of cases) {
+    const label = file === undefined ? name : `${name} (${file})`;
     const failure = /<(?:failure|error)\b((?:[^">]|"[^"]*")*)/.exec(content);
     const skip = /<skipped\b((?:[^">]|"[^"]*")*)/.exec(content);
     if (suites.has(name)) {
       // One that failed by itself, in a hook, and not because of its tests.
       const message = failure && attribute(failure[1]!, "message");
-      if (failure && !/^\d+ test steps? failed/.test(message ?? "")) tally.failed.push(name);
+      if (failure && !/^\d+ test steps? failed/.test(message ?? "")) tally.failed.push(label);
     } else if (failure) tally.failed.push(label);
     else if (skip) {
       const reason = attribute(skip[1]!, "message");

@@ -4,8 +4,8 @@ import process from "node:process";
 
 /** How a command is run. */
 export interface CommandOptions {
-  /** Variables beside those of this process. */
-  env?: Record<string, string>;
+  /** Variables beside those of this process; undefined removes one. */
+  env?: Record<string, string | undefined>;
   /** Where it runs; default: the root of the repository, where tasks run. */
   cwd?: string;
   /** Kept and returned instead of being shown; default false. */

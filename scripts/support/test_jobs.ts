@@ -146,9 +146,13 @@ const ARGUMENTS: Record<
   ],
 };
 
-const VARIABLES: Record<RuntimeName, Record<string, string>> = {
+const VARIABLES: Record<RuntimeName, Record<string, string | undefined>> = {
   deno: {},
   bun: {},
-  // Most of a short test is otherwise the compilation of what it loads.
-  node: { NODE_COMPILE_CACHE: join(CACHE_FOLDER, "compiled") },
+  node: {
+    // Most of a short test is otherwise the compilation of what it loads.
+    NODE_COMPILE_CACHE: join(CACHE_FOLDER, "compiled"),
+    // Below a test, it would run none.
+    NODE_TEST_CONTEXT: undefined,
+  },
 };

@@ -7,8 +7,8 @@ describe("tallyJunit()", () => {
     assert.deepEqual(
       tallyJunit(`<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="9" failures="2" errors="0" time="0.459">
-  <testsuite name="./a_test.ts" tests="3" disabled="1" errors="0" failures="1">
-    <testcase name="outer" classname="./a_test.ts" time="0.377" line="3" col="1">
+  <testsuite name="./tests/a_test.ts" tests="3" disabled="1" errors="0" failures="1">
+    <testcase name="outer" classname="./tests/a_test.ts" time="0.377" line="3" col="1">
       <failure message="1 test step failed">1 test step failed.</failure>
     </testcase>
     <testcase name="skipped suite" classname="./a_test.ts" time="0.000" line="9" col="1">
@@ -29,7 +29,7 @@ describe("tallyJunit()", () => {
     </testcase>
   </testsuite>
 </testsuites>`),
-      { passed: 3, failed: ["outer > fails"], skipped: ["skipped suite"] },
+      { passed: 3, failed: ["outer > fails (tests/a_test.ts)"], skipped: ["skipped suite"] },
     );
   });
 
