@@ -243,10 +243,10 @@ export interface ConsumerDriver {
   endOffsets?(partitions: readonly TopicPartition[]): Promise<readonly number[]>;
   /**
    * Appends records to topics; resolves when the source has acknowledged all of them as safely stored
-   * (Kafka: by all in-sync replicas). Records of one partition keep their order. What goes wrong for a
-   * moment is tried again within, for some seconds, so that a record may be stored more than once. May
-   * be called while a poll, a commit or another call of it is under way, and until `close()`. Without
-   * it, there are no dead letters.
+   * (Kafka: by all in-sync replicas). The records of one call keep their order within a partition. What
+   * goes wrong for a moment is tried again within, for some seconds, so that a record may be stored more
+   * than once. May be called while a poll, a commit or another call of it is under way, and until
+   * `close()`. Without it, there are no dead letters.
    *
    * @throws What went wrong, if not all were stored; some of them may be. `retriable: false` says that
    * trying again is pointless, such as with a record that is too large, a topic that does not exist or

@@ -46,7 +46,7 @@ export interface ProducerConnections {
   close(): void;
 }
 
-/** How long records may take to be stored, all attempts together. */
+/** How long nothing may become of records, all attempts together. */
 const BUDGET_MS = 10_000;
 /** How long the replicas may take in one attempt. */
 const REPLICATION_MS = 4_000;
@@ -90,7 +90,8 @@ interface Lane extends TopicPartition {
 
 /** The records of one call. */
 interface Delivery {
-  startedAt: number;
+  /** When it is given up, unless something becomes of it. */
+  deadline: number;
   /** Those that have no partition yet, by topic. */
   unplaced: Map<string, ProducedRecord[]>;
   /** Those that have, by `topic/partition`. */
@@ -119,17 +120,24 @@ export class Producer {
     if (this.#clock.stopped) throw closedError();
     if (records.length === 0) return;
     let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      this.#connections.reset();
-    }, BUDGET_MS);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const delivery: Delivery = {
+      deadline: 0,
+      unplaced: Map.groupBy(records, ({ topic }) => topic),
+      lanes: new Map(),
+      unknownSince: new Map(),
+    };
+    const goesOn = () => {
+      clearTimeout(timer);
+      delivery.deadline = Date.now() + BUDGET_MS;
+      timer = setTimeout(() => {
+        late = true;
+        this.#connections.reset();
+      }, BUDGET_MS);
+    };
+    goesOn();
     try {
-      await this.#deliver({
-        startedAt: Date.now(),
-        unplaced: Map.groupBy(records, ({ topic }) => topic),
-        lanes: new Map(),
-        unknownSince: new Map(),
-      });
+      await this.#deliver(delivery, goesOn);
     } catch (error) {
       if (this.#clock.stopped) throw closedError(error);
       if (!late || !ConnectionError.is(error)) throw error;
@@ -147,15 +155,19 @@ export class Producer {
     this.#connections.close();
   }
 
-  async #deliver(delivery: Delivery): Promise<void> {
-    const { unplaced, lanes, startedAt } = delivery;
+  /** @param goesOn Called when something has been stored, and nothing has failed. */
+  async #deliver(delivery: Delivery, goesOn: () => void): Promise<void> {
+    const { unplaced, lanes } = delivery;
     let backoffMs = FIRST_BACKOFF_MS;
     for (;;) {
       const failure = await this.#attempt(delivery);
       if (unplaced.size === 0 && lanes.size === 0) return;
       // Something has become of it: the next batches, or what was cut smaller.
-      if (failure === null) continue;
-      const restMs = startedAt + BUDGET_MS - Date.now();
+      if (failure === null) {
+        goesOn();
+        continue;
+      }
+      const restMs = delivery.deadline - Date.now();
       if (!failure.retriable || restMs < backoffMs || this.#clock.stopped) throw failure;
       this.#logger.debug(`${failure.message}; trying again`, {
         code: failure.code,
@@ -260,7 +272,7 @@ export class Producer {
       const topic = this.#topics.get(lane.topic)!;
       const leader = topic.leaders[lane.partition] ?? null;
       if (leader === null || leader === -1) {
-        failures.push(this.#unled(lane, topic, delivery.startedAt));
+        failures.push(this.#unled(lane, topic, delivery));
         continue;
       }
       const size = (sizes.get(leader) ?? 0) + lane.runs[0]!.bytes;
@@ -281,7 +293,7 @@ export class Producer {
   #unled(
     { topic, partition, runs }: Lane,
     known: Topic,
-    startedAt: number,
+    { deadline }: Delivery,
   ): KafkaThreadsError {
     const attempt = `produce to "${topic}" partition ${partition}`;
     const { leaders, errorCode, askedAt } = known;
@@ -290,7 +302,7 @@ export class Producer {
     if (asked && errorCode === 0 && leaders[partition] === undefined) {
       return new DriverError(`Cannot ${attempt}: the topic has ${leaders.length} partitions`, {
         // What was known before this call may be too old.
-        retriable: askedAt < startedAt,
+        retriable: askedAt < deadline - BUDGET_MS,
         topic,
         partition,
       });
@@ -306,7 +318,7 @@ export class Producer {
     delivery: Delivery,
   ): Promise<(KafkaThreadsError | null)[]> {
     try {
-      const restMs = delivery.startedAt + BUDGET_MS - Date.now();
+      const restMs = delivery.deadline - Date.now();
       const batches = await Promise.all(lanes.map(async ({ topic, partition, runs: [run] }) => {
         const batch = writeRecordBatch(run!.records, Date.now());
         return {
