@@ -16,6 +16,13 @@
  * @module
  */
 
+export {
+  Consumer,
+  type ConsumerState,
+  createOrderedConsumer,
+  createParallelConsumer,
+} from "./src/consumer.ts";
+export type { ConsumerEvents, FailureDetail, PartitionsDetail } from "./src/consumer_events.ts";
 export * from "./src/driver.ts";
 export * from "./src/errors.ts";
 export type {
@@ -64,6 +71,11 @@ export type {
   RetryOptions,
   ThreadManagerOptions,
 } from "./src/options/thread_manager_options.ts";
+export type {
+  HandlerStats,
+  HandlerThreadStats,
+  WorkerStats,
+} from "./src/program/consumer_stats.ts";
 export type { Health, HealthCheck } from "./src/program/health.ts";
 export type { ConsumerStats, PartitionStats, ThreadStats } from "./src/program/stats.ts";
 export { type ClosedReason, type ManagerState, ThreadManager } from "./src/thread_manager.ts";

@@ -308,6 +308,7 @@ export class Poller {
     for (const ledger of this.#delivery.assign(partitions)) {
       if (this.#options.startFrom === "latest") this.#commits.pin(ledger);
     }
+    this.#tell("assigned", partitions);
     this.#logger.info(`Assigned ${describe(partitions)}`);
   }
 
@@ -326,6 +327,7 @@ export class Poller {
     const uncommitted = await this.#commits.last(ledgers);
     if (uncommitted !== null) this.#logger.error(uncommitted.message);
     this.#forget(ledgers);
+    this.#tell("revoked", partitions);
     this.#logger.info(`Revoked ${describe(partitions)}`);
   }
 
@@ -336,7 +338,16 @@ export class Poller {
     this.#forget(ledgers);
     // Nobody waits for the answer; the other thread only has to drop what it still holds.
     void this.#delivery.drain(ledgers, 0);
+    this.#tell("lost", partitions);
     this.#logger.warn(`Lost ${describe(partitions)}`);
+  }
+
+  #tell(name: "assigned" | "revoked" | "lost", partitions: readonly TopicPartition[]): void {
+    if (this.#options.work === undefined) return;
+    this.#channel.post({
+      type: "event",
+      event: { name, partitions: partitions.map(topicPartition) },
+    });
   }
 
   #forget(ledgers: readonly Ledger[]): void {

@@ -1,7 +1,7 @@
 /** Whether a consumer does what it is there for, judged by what it does. */
 
 import { decodeError } from "../threads/error_wire.ts";
-import type { Run } from "./run.ts";
+import type { PollerRun } from "./poller_run.ts";
 
 /** How long the thread may take to answer when health is asked for. */
 const ANSWER_TIMEOUT_MS = 1_000;
@@ -32,7 +32,7 @@ export interface Health {
  */
 export async function healthOf(
   state: string,
-  run: Run | null,
+  run: PollerRun | null,
   { sessionTimeoutMs }: { sessionTimeoutMs: number },
 ): Promise<Health> {
   const checks: HealthCheck[] = [];

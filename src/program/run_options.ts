@@ -1,13 +1,28 @@
 /** From the options of a manager to those of one run. */
 
-import type { Logger } from "../logger.ts";
+import type { Logger, LogLevel } from "../logger.ts";
+import type { ResolvedConsumerOptions } from "../options/consumer_options.ts";
 import type { ResolvedKafkaOptions } from "../options/kafka_options.ts";
 import type { ResolvedThreadManagerOptions } from "../options/thread_manager_options.ts";
-import type { WireSasl } from "../threads/messages.ts";
+import type { PollerOptions, WireSasl } from "../threads/messages.ts";
+import type { ConsumerRunOptions } from "./consumer_run.ts";
+import type { PollerRunOptions } from "./poller_run.ts";
 import type { RunOptions } from "./run.ts";
 
 /** How long the group waits for its members to join again, unless `driverOptions` says otherwise. */
 const REBALANCE_TIMEOUT_MS = 60_000;
+/** How often is committed beside the commits that follow messages. */
+const SAFETY_COMMIT_MS = 5_000;
+
+/** What managers and consumers have in common. */
+interface CommonOptions {
+  readonly name: string;
+  readonly maxInFlight: { readonly messages: number; readonly bytes: number };
+  readonly retry: PollerOptions["retry"];
+  readonly startTimeoutMs: number;
+  readonly stopTimeoutMs: number;
+  readonly logLevel: LogLevel;
+}
 
 /**
  * Splits what crosses to the thread from what stays.
@@ -20,29 +35,93 @@ export function runOptions(
   epoch: number,
 ): Omit<RunOptions, "owner"> {
   const { consumer, commit } = options;
-  const { driver, sasl, driverOptions } = consumer;
+  const common = commonOptions(consumer, options, logger, epoch);
+  return {
+    ...common,
+    poller: {
+      ...common.poller,
+      commitIntervalMs: commit === "manual" ? null : commit.intervalMs,
+      lifetimeMs: options.lifetimeMs,
+    },
+    daemon: options.daemon,
+    onMessage: options.onMessage,
+  };
+}
+
+/** The same for an ordered or parallel consumer. */
+export function consumerRunOptions(
+  options: ResolvedConsumerOptions,
+  logger: Logger,
+  epoch: number,
+): Omit<ConsumerRunOptions, "owner" | "handlerThreads" | "notify"> {
+  const { kafka, commit, onError, onInvalid, delivery } = options;
+  const common = commonOptions(kafka, options, logger, epoch);
+  const { deadLetterTopic, ...policy } = onError;
+  // With "each" and "continuous" it is the safety net: what is left over when no message follows.
+  const intervalMs = typeof commit === "object" ? commit.intervalMs : SAFETY_COMMIT_MS;
+  return {
+    ...common,
+    poller: {
+      ...common.poller,
+      commitIntervalMs: intervalMs,
+      lifetimeMs: null,
+      work: {
+        order: options.order,
+        each: commit === "each",
+        continuous: commit === "continuous",
+        countsHanded: delivery === "interval",
+        batchSize: options.batchSize,
+        handlerBatch: options.handlerBatch ?? null,
+        policy: { ...policy, onInvalid },
+        deadLetterTopic,
+        handlerTimeoutMs: options.handlerTimeoutMs,
+        stopTimeoutMs: options.stopTimeoutMs,
+      },
+    },
+    daemon: false,
+    onStuck: options.onStuck,
+    handler: options.handler,
+    executor: {
+      consumer: { name: options.name, groupId: kafka.groupId },
+      concurrency: options.maxConcurrency,
+      handlerTimeoutMs: options.handlerTimeoutMs,
+      batches: options.handlerBatch !== undefined,
+      batchSize: options.handlerBatch?.size ?? 1,
+      skipsInvalid: onInvalid === "skip",
+      logLevel: options.logLevel,
+    },
+  };
+}
+
+function commonOptions(
+  kafka: ResolvedKafkaOptions,
+  options: CommonOptions,
+  logger: Logger,
+  epoch: number,
+): Omit<PollerRunOptions, "owner" | "daemon" | "poller"> & {
+  poller: Omit<PollerOptions, "commitIntervalMs" | "lifetimeMs">;
+} {
+  const { driver, sasl, driverOptions } = kafka;
   const { rebalanceTimeout } = driverOptions;
   return {
     poller: {
       name: options.name,
-      bootstrapServers: consumer.bootstrapServers.map(({ host, port }) =>
+      bootstrapServers: kafka.bootstrapServers.map(({ host, port }) =>
         host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
       ),
-      groupId: consumer.groupId,
-      topics: consumer.topics,
-      startFrom: consumer.startFrom,
-      clientId: consumer.clientId,
-      ssl: tlsOf(consumer.ssl),
+      groupId: kafka.groupId,
+      topics: kafka.topics,
+      startFrom: kafka.startFrom,
+      clientId: kafka.clientId,
+      ssl: tlsOf(kafka.ssl),
       ...(sasl === undefined ? {} : { sasl: wireSasl(sasl) }),
       driver: typeof driver === "string" ? driver : driver.href,
       driverIsUrl: typeof driver !== "string",
       driverOptions: { ...driverOptions },
-      sessionTimeoutMs: consumer.sessionTimeoutMs,
-      heartbeatIntervalMs: consumer.heartbeatIntervalMs,
+      sessionTimeoutMs: kafka.sessionTimeoutMs,
+      heartbeatIntervalMs: kafka.heartbeatIntervalMs,
       epoch,
       maxInFlight: options.maxInFlight,
-      commitIntervalMs: commit === "manual" ? null : commit.intervalMs,
-      lifetimeMs: options.lifetimeMs,
       retry: options.retry,
       // Half of it is for what is under way; the rest for committing it, and for joining.
       revokeTimeoutMs:
@@ -50,12 +129,10 @@ export function runOptions(
       startTimeoutMs: options.startTimeoutMs,
       logLevel: options.logLevel,
     },
-    thread: consumer.thread,
-    worker: consumer.workers.poller,
-    daemon: options.daemon,
+    thread: kafka.thread,
+    worker: kafka.workers.poller,
     stopTimeoutMs: options.stopTimeoutMs,
     token: sasl !== undefined && "token" in sasl ? sasl.token : undefined,
-    onMessage: options.onMessage,
     logger,
   };
 }
@@ -66,7 +143,7 @@ function wireSasl(sasl: NonNullable<ResolvedKafkaOptions["sasl"]>): WireSasl {
   return { mechanism, username, password };
 }
 
-function tlsOf(ssl: ResolvedKafkaOptions["ssl"]): RunOptions["poller"]["ssl"] {
+function tlsOf(ssl: ResolvedKafkaOptions["ssl"]): PollerOptions["ssl"] {
   if (typeof ssl === "boolean") return ssl;
   const { ca, cert, key, servername, rejectUnauthorized } = ssl;
   return {

@@ -1,7 +1,7 @@
 /** What a consumer is doing, in figures. */
 
 import type { DriverStatus } from "../driver.ts";
-import type { Run } from "./run.ts";
+import type { PollerRun } from "./poller_run.ts";
 
 /** Where a consumer stands in one partition. */
 export interface PartitionStats {
@@ -35,7 +35,7 @@ export interface ThreadStats {
   silentMs: number | null;
 }
 
-/** What a consumer is doing. */
+/** What a manager, or a consumer, is doing. */
 export interface ConsumerStats {
   /** Name of the consumer. */
   name: string;
@@ -74,10 +74,10 @@ export interface ConsumerStats {
 }
 
 /** Puts the figures together. */
-export function statsOf(name: string, state: string, run: Run | null): ConsumerStats {
+export function statsOf(name: string, state: string, run: PollerRun | null): ConsumerStats {
   const now = Date.now();
   const snapshot = run?.snapshot;
-  const { messages = 0, bytes = 0 } = run?.inbox ?? {};
+  const { messages = 0, bytes = 0 } = run ?? {};
   const rates = run?.rates.perSecond(performance.now(), messages, bytes);
   const partitions = (snapshot?.partitions ?? []).map((partition): PartitionStats => {
     const { position, endOffset } = partition;
@@ -109,7 +109,7 @@ export function statsOf(name: string, state: string, run: Run | null): ConsumerS
     bytes,
     messagesPerSecond: rates?.messages ?? 0,
     bytesPerSecond: rates?.bytes ?? 0,
-    inFlight: run?.inbox.waiting ?? 0,
+    inFlight: run?.inFlight ?? 0,
     lag: partitions.reduce((sum, { lag }) => sum + (lag ?? 0), 0),
     partitions,
     commits: snapshot?.commits ?? 0,

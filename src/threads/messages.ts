@@ -110,6 +110,8 @@ export interface WorkSnapshot {
   underWay: number;
   /** Messages handled since the start. */
   finished: number;
+  /** Bytes of those messages, with what each takes in memory beside them. */
+  bytes: number;
   /** Attempts that failed since the start. */
   failed: number;
   /** Messages that were not what they should be. */
@@ -180,6 +182,21 @@ export interface PollerSnapshot {
   work: WorkSnapshot | null;
 }
 
+/** What a consumer's program may want to hear of. */
+export type WireEvent =
+  | { name: "assigned" | "revoked" | "lost"; partitions: TopicPartition[] }
+  | {
+    name: "retry" | "skip" | "dead-letter";
+    topic: string;
+    partition: number;
+    offset: number;
+    /** The attempt that has failed. */
+    attempt: number;
+    /** Until the next one; 0 where there is none. */
+    delayMs: number;
+    error: WireError;
+  };
+
 /** How the poller thread's run ended. */
 export type Ending =
   | { reason: "stopped" | "lifetime" }
@@ -221,6 +238,7 @@ export type FromPoller =
   | { type: "token-wanted"; id: number }
   | { type: "log"; level: LogLevel; message: string; fields?: Record<string, unknown> }
   | { type: "pong"; id: number; snapshot: PollerSnapshot }
+  | { type: "event"; event: WireEvent }
   /** One that runs handlers hangs, and is none any more: it is to be replaced. */
   | { type: "executor-stuck"; id: number; error: WireError }
   /** Intake has ended; what is under way is being waited for. */

@@ -115,6 +115,8 @@ export type ToHandlerThread =
     /** Leads to the poller thread. */
     port: MessagePort;
   }
+  /** Answer `pong`. */
+  | { type: "ping"; id: number }
   /** Tear down, then answer `stopped`. */
   | { type: "stop" };
 
@@ -124,6 +126,8 @@ export type FromHandlerThread =
   | { type: "ready" }
   /** The module is loaded and set up. */
   | { type: "loaded" }
+  /** The thread's event loop turns. */
+  | { type: "pong"; id: number }
   /** The module cannot be used; the last message. */
   | { type: "failed"; error: WireError }
   | { type: "log"; level: LogLevel; message: string; fields?: Record<string, unknown> }

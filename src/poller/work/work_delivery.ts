@@ -243,6 +243,20 @@ export class WorkDelivery implements Delivery {
     const next = verdict.do === "retry"
       ? `trying again in ${Math.round(verdict.delayMs)} ms`
       : NEXT[verdict.do];
+    if (verdict.do !== "stop") {
+      this.#context.channel.post({
+        type: "event",
+        event: {
+          name: verdict.do,
+          topic,
+          partition,
+          offset,
+          attempt,
+          delayMs: verdict.do === "retry" ? verdict.delayMs : 0,
+          error: failure.error,
+        },
+      });
+    }
     const level = verdict.do === "stop" ? "error" : "warn";
     this.#context.logger[level](`${failure.error.message}; ${next}`, {
       topic,

@@ -57,6 +57,8 @@ export interface Outcome {
 /** Totals since the start. */
 export interface WorkCounts {
   finished: number;
+  /** Bytes of what has finished. */
+  bytes: number;
   failed: number;
   invalid: number;
   retried: number;
@@ -102,6 +104,7 @@ export class WorkDispatcher {
   /** What has happened. */
   readonly counts: WorkCounts = {
     finished: 0,
+    bytes: 0,
     failed: 0,
     invalid: 0,
     retried: 0,
@@ -279,6 +282,7 @@ export class WorkDispatcher {
     for (const task of this.#settled(names)) {
       this.finish(task, now);
       this.counts.finished++;
+      this.counts.bytes += task.bytes;
       touched.add(task.partition);
     }
     return touched;

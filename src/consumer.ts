@@ -1,0 +1,313 @@
+/** Consumers for services: messages are given to handlers in order, or many at a time. */
+
+import type { ConsumerEvents } from "./consumer_events.ts";
+import { StateError } from "./errors.ts";
+import { type Logger, safeLogger } from "./logger.ts";
+import type {
+  BatchHandlerOptions,
+  MessageHandlerOptions,
+  OrderedConsumerOptions,
+  ParallelConsumerOptions,
+  ResolvedConsumerOptions,
+} from "./options/consumer_options.ts";
+import {
+  parseOrderedConsumerOptions,
+  parseParallelConsumerOptions,
+} from "./options/parse_consumer_options.ts";
+import { ConsumerRun } from "./program/consumer_run.ts";
+import { consumerHealthOf, consumerStatsOf, type WorkerStats } from "./program/consumer_stats.ts";
+import { HandlerThreads } from "./program/handler_threads.ts";
+import type { Health } from "./program/health.ts";
+import { consumerRunOptions } from "./program/run_options.ts";
+import { decodeError } from "./threads/error_wire.ts";
+import type { WireEvent } from "./threads/messages.ts";
+
+/** Where a consumer is in its life. `start()` leads out of "idle", "stopped" and "failed". */
+export type ConsumerState = "idle" | "starting" | "running" | "stopping" | "stopped" | "failed";
+
+/**
+ * A consumer whose messages are given to a handler; made by {@linkcode createOrderedConsumer} or
+ * {@linkcode createParallelConsumer}.
+ *
+ * It is an `EventTarget`: `consumer.addEventListener("dead-letter", ({ detail }) => …)`; the events are
+ * those of `ConsumerEvents`.
+ */
+export class Consumer extends EventTarget implements AsyncDisposable {
+  readonly #options: ResolvedConsumerOptions;
+  readonly #logger: Logger;
+  #run: ConsumerRun | null = null;
+  #starting: Promise<this> | null = null;
+  #stops = 0;
+  #paused = false;
+  #closed = settlement();
+
+  /** Made by the library. */
+  constructor(options: ResolvedConsumerOptions) {
+    super();
+    this.#options = options;
+    this.#logger = safeLogger(options.logger, options.logLevel);
+  }
+
+  /** Name of the consumer, in logs, stats and health. */
+  get name(): string {
+    return this.#options.name;
+  }
+
+  /** Where the consumer is in its life. */
+  get state(): ConsumerState {
+    return this.#run?.state ?? "idle";
+  }
+
+  /**
+   * Resolves with "stopped" when the present run has ended; rejects with what ended it otherwise. Before
+   * the first start it waits for the first run; after a restart it is a new promise. A rejection that
+   * nobody listens to does not end the program: it is logged.
+   */
+  get closed(): Promise<"stopped"> {
+    return this.#closed.promise;
+  }
+
+  /**
+   * Starts: loads the handler, checks that the topics exist, joins the group. On a consumer that runs,
+   * or is starting, it changes nothing; after a stop it begins afresh.
+   *
+   * @returns The consumer, when it has joined: what is produced from now on arrives.
+   * @throws {TopicNotFoundError} If a topic does not exist.
+   * @throws {ThreadError} If a thread cannot be started.
+   * @throws {KafkaThreadsError} If the handler's module cannot be used; its code says how.
+   * @throws {StartTimeoutError} If the broker cannot be reached, or the group not be joined, in time.
+   * @throws {AuthenticationError} If the broker refuses the credentials.
+   * @throws {StateError} If it is stopped meanwhile.
+   */
+  start(): Promise<this> {
+    if (this.#starting === null) {
+      const starting = this.#start();
+      this.#starting = starting;
+      // A floating start() is answered by `closed`, the state and the log.
+      starting.catch(() => {}).finally(() => {
+        if (this.#starting === starting) this.#starting = null;
+      });
+    }
+    return this.#starting;
+  }
+
+  /**
+   * Stops: takes no more messages, lets handlers finish, commits, leaves the group. From any state, and
+   * as often as you like; it never rejects. A handler that still runs a second before `stopTimeoutMs` is
+   * over has its signal aborted; what is under way at the end is abandoned, and `closed` rejects with a
+   * `StopTimeoutError`.
+   *
+   * Within a handler function it resolves at once, as it would otherwise wait for its own caller.
+   *
+   * @returns Resolves when nothing is left.
+   */
+  async stop(): Promise<void> {
+    this.#stops++;
+    await this.#run?.stop();
+  }
+
+  /**
+   * Has nothing more fetched or started until `resume()`; what is under way goes on, and so does the
+   * membership in the group. It lasts through rebalances and restarts.
+   */
+  pause(): void {
+    this.#paused = true;
+    this.#run?.setPaused(true);
+  }
+
+  /** Goes on after a `pause()`. */
+  resume(): void {
+    this.#paused = false;
+    this.#run?.setPaused(false);
+  }
+
+  /**
+   * What the consumer is doing, as its threads reported within the last second.
+   *
+   * @returns A copy; it does not change.
+   */
+  stats(): WorkerStats {
+    return consumerStatsOf(this.name, this.state, this.#run);
+  }
+
+  /**
+   * Whether the consumer does what it is there for, from what its threads do. It asks the poller thread
+   * and waits at most a second for the answer. `healthCheck` is asked as well.
+   *
+   * @returns The verdict, and each check behind it.
+   */
+  health(): Promise<Health> {
+    const { kafka: { sessionTimeoutMs }, handlerTimeoutMs, healthCheck } = this.#options;
+    return consumerHealthOf(this.state, this.#run, {
+      sessionTimeoutMs,
+      handlerTimeoutMs,
+      healthCheck,
+    });
+  }
+
+  /**
+   * Listens to an event of `ConsumerEvents`; its `detail` tells more.
+   *
+   * @param type Name of the event.
+   * @param listener Called with it.
+   * @param options As for every `EventTarget`.
+   */
+  override addEventListener<Name extends keyof ConsumerEvents>(
+    type: Name,
+    listener: ((event: CustomEvent<ConsumerEvents[Name]>) => void) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | ((event: never) => void) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener as EventListener, options);
+  }
+
+  /** Stops the consumer, at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #start(): Promise<this> {
+    const { signal, kafka, restarts, startTimeoutMs, threads, name, handler } = this.#options;
+    signal?.throwIfAborted();
+    if (this.#run?.state === "running") return this;
+    if (this.#run !== null) {
+      const stops = this.#stops;
+      await this.#run.stop();
+      if (stops !== this.#stops) throw new StateError("Cannot start: it was stopped meanwhile");
+      if (this.state === "stopping") {
+        throw new StateError("Cannot start: it stops when this message has been handled");
+      }
+      this.#closed = settlement();
+    }
+    // Epochs go on where the last run's ended.
+    const epoch = this.#run?.epoch ?? 0;
+    const options = consumerRunOptions(this.#options, this.#logger, epoch);
+    const run = this.#run = new ConsumerRun({
+      ...options,
+      owner: this,
+      notify: (event) => this.#notify(event),
+      handlerThreads: (events) =>
+        new HandlerThreads({
+          name,
+          count: threads ?? defaultThreads(this.#options.maxConcurrency),
+          module: handler.kind === "module" ? handler.module : "",
+          worker: kafka.workers.handler,
+          executor: options.executor,
+          restarts,
+          startTimeoutMs,
+          logger: this.#logger,
+        }, events),
+    });
+    run.setPaused(this.#paused);
+    const abort = () => void run.stop();
+    signal?.addEventListener("abort", abort, { once: true });
+    const { resolve, reject } = this.#closed;
+    run.ended.then(() => resolve("stopped"), reject)
+      .finally(() => signal?.removeEventListener("abort", abort));
+    await run.start();
+    return this;
+  }
+
+  #notify(event: WireEvent): void {
+    const { name, ...rest } = event;
+    const detail = "error" in rest ? { ...rest, error: decodeError(rest.error) } : rest;
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+/**
+ * Makes a consumer that handles one message at a time, each partition in offset order.
+ *
+ * @typeParam Decoded What `decode` returns.
+ * @typeParam Data What the handler gets: what `schema` makes of it.
+ * @param options What to consume, and how.
+ * @returns The consumer; `start()` starts it.
+ * @throws {OptionsError} If options are wrong; it names all of them.
+ *
+ * @example
+ * ```ts no-eval
+ * import { createOrderedConsumer } from "@kafka-threads/kafka-threads";
+ *
+ * const consumer = createOrderedConsumer({
+ *   bootstrapServers: "localhost:9092",
+ *   groupId: "shop.orders",
+ *   topics: ["orders"],
+ *   handler: (context, order: { id: number }) => context.logger.info(`Order ${order.id}`),
+ * });
+ * await consumer.start();
+ * ```
+ */
+export function createOrderedConsumer<Decoded = unknown, Data = Decoded>(
+  options: OrderedConsumerOptions<Data, Decoded> & BatchHandlerOptions<Data>,
+): Consumer;
+/** The same, with a handler of single messages. */
+export function createOrderedConsumer<Decoded = unknown, Data = Decoded>(
+  options: OrderedConsumerOptions<Data, Decoded> & MessageHandlerOptions<Data>,
+): Consumer;
+/** The same, with options made elsewhere. */
+export function createOrderedConsumer<Decoded = unknown, Data = Decoded>(
+  options: OrderedConsumerOptions<Data, Decoded>,
+): Consumer;
+export function createOrderedConsumer(options: unknown): Consumer {
+  return new Consumer(parseOrderedConsumerOptions(options));
+}
+
+/**
+ * Makes a consumer that handles many messages at once: in order by key, by partition, or in none.
+ *
+ * @typeParam Decoded What `decode` returns.
+ * @typeParam Data What the handler gets: what `schema` makes of it.
+ * @param options What to consume, and how.
+ * @returns The consumer; `start()` starts it.
+ * @throws {OptionsError} If options are wrong; it names all of them.
+ *
+ * @example Handler threads, in order by key
+ * ```ts no-eval
+ * import { createParallelConsumer } from "@kafka-threads/kafka-threads";
+ *
+ * const consumer = createParallelConsumer({
+ *   bootstrapServers: "localhost:9092",
+ *   groupId: "shop.invoices",
+ *   topics: ["orders"],
+ *   handler: new URL("./handler.ts", import.meta.url),
+ *   onError: { retries: 3, then: "dead-letter" },
+ * });
+ * await consumer.start();
+ * ```
+ */
+export function createParallelConsumer<Decoded = unknown, Data = Decoded>(
+  options: ParallelConsumerOptions<Data, Decoded> & BatchHandlerOptions<Data>,
+): Consumer;
+/** The same, with a handler of single messages. */
+export function createParallelConsumer<Decoded = unknown, Data = Decoded>(
+  options: ParallelConsumerOptions<Data, Decoded> & MessageHandlerOptions<Data>,
+): Consumer;
+/** The same, with options made elsewhere. */
+export function createParallelConsumer<Decoded = unknown, Data = Decoded>(
+  options: ParallelConsumerOptions<Data, Decoded>,
+): Consumer;
+export function createParallelConsumer(options: unknown): Consumer {
+  return new Consumer(parseParallelConsumerOptions(options));
+}
+
+/** As many threads as there are cores, but no more than calls that may be under way. */
+function defaultThreads(maxConcurrency: number): number {
+  const { navigator } = globalThis as { navigator?: { hardwareConcurrency?: number } };
+  return Math.min(maxConcurrency, navigator?.hardwareConcurrency ?? 4);
+}
+
+/** A promise whose rejection may go unheard. */
+function settlement(): PromiseWithResolvers<"stopped"> {
+  const settlement = Promise.withResolvers<"stopped">();
+  settlement.promise.catch(() => {});
+  return settlement;
+}
