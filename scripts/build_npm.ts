@@ -22,6 +22,7 @@ const ENTRIES = {
   "./testing": "src/testing/mod",
   "./cli": "src/cli/mod",
   "./workers/poller": "workers/poller",
+  "./workers/handler": "workers/handler",
 } as const;
 
 /** The command, which Node 20 does not run by `import.meta.main`. */

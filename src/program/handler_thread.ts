@@ -36,8 +36,9 @@ export class HandlerThread {
   #listens = false;
   #running = false;
   #ended = false;
+  #heard = 0;
   #pings = 0;
-  #pongs = new Map<number, () => void>();
+  readonly #pongs = new Map<number, () => void>();
 
   /**
    * Makes a thread that is not started.
@@ -89,6 +90,16 @@ export class HandlerThread {
     }
   }
 
+  /** How much it has said. */
+  get heard(): number {
+    return this.#heard;
+  }
+
+  /** Asks it for a word. */
+  ping(): void {
+    if (!this.#ended) this.#handle?.post({ type: "ping", id: ++this.#pings });
+  }
+
   /**
    * Asks whether its event loop turns.
    *
@@ -96,15 +107,13 @@ export class HandlerThread {
    * @returns Whether it does.
    */
   async answers(timeoutMs: number): Promise<boolean> {
-    if (this.#ended || this.#handle === null) return false;
-    const id = ++this.#pings;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    this.#pongs.set(id, () => resolve(true));
     const timer = setTimeout(() => resolve(false), timeoutMs);
-    this.#handle.post({ type: "ping", id });
+    this.ping();
+    this.#pongs.set(this.#pings, () => resolve(true));
     const answer = await promise;
     clearTimeout(timer);
-    this.#pongs.delete(id);
+    this.#pongs.clear();
     return answer;
   }
 
@@ -141,6 +150,7 @@ export class HandlerThread {
 
   #receive(message: FromHandlerThread, port: MessagePort): void {
     if (this.#ended) return;
+    this.#heard++;
     const { name, thread, module, executor, logger } = this.#options;
     switch (message.type) {
       case "ready": {

@@ -70,8 +70,9 @@ interface Place {
   state: HandlerThreadState;
   restarts: number;
   abandoned: number;
+  /** What it had said when that was looked at last, and how many looks that was the same. */
+  heard: number;
   silentTicks: number;
-  asking: boolean;
 }
 
 /** Handler threads of one consumer. */
@@ -102,8 +103,8 @@ export class HandlerThreads {
       state: "starting",
       restarts: 0,
       abandoned: 0,
+      heard: 0,
       silentTicks: 0,
-      asking: false,
     }));
   }
 
@@ -148,17 +149,17 @@ export class HandlerThreads {
    * Ends a thread that hangs, and starts another one in its place. `down` is called.
    *
    * @param thread Its number.
-   * @param reason What it does, to go behind its name: `hangs`.
+   * @param reason Why: `it hangs`.
    */
   replace(thread: number, reason: string): void {
     const place = this.#places[thread];
     const current = place?.current;
     if (place === undefined || current == null || !current.running || this.#ending) return;
-    const error = new ThreadError(`The thread "${this.#nameOf(thread)}" ${reason}`, {
+    const error = new ThreadError(`The thread "${this.#nameOf(thread)}" is ended: ${reason}`, {
       code: "THREAD_UNRESPONSIVE",
     });
     void this.#endHanging(place, current);
-    this.#lost(place, error);
+    this.#lost(place, current, error);
   }
 
   /**
@@ -209,19 +210,20 @@ export class HandlerThreads {
       executor: { ...executor, concurrency: share(executor.concurrency, this.count, thread) },
       startTimeoutMs,
       logger,
-    }, (error) => this.#lost(place, error));
+    }, (error) => this.#lost(place, current, error));
     place.current = current;
     const port = await current.start();
     if (this.#ending) return port.close();
     place.state = "running";
-    place.silentTicks = 0;
+    place.heard = place.silentTicks = 0;
     this.#events.up(thread, port);
   }
 
   /** A thread that ran is gone, or as good as gone. */
-  #lost(place: Place, error: ThreadError): void {
+  #lost(place: Place, thread: HandlerThread, error: ThreadError): void {
+    // One that hung may still die after another one has taken its place.
+    if (this.#ending || place.current !== thread) return;
     place.current = null;
-    if (this.#ending) return;
     this.#events.down(place.thread, error);
     this.#restart(place, error);
   }
@@ -282,18 +284,14 @@ export class HandlerThreads {
     for (const place of this.#places) {
       const { current } = place;
       if (current === null || !current.running) continue;
-      if (++place.silentTicks > most) {
+      place.silentTicks = current.heard === place.heard ? place.silentTicks + 1 : 0;
+      place.heard = current.heard;
+      if (place.silentTicks <= most) current.ping();
+      else {
         const seconds = most * PING_INTERVAL_MS / 1_000;
-        this.replace(place.thread, `has not answered for ${seconds} seconds`);
-      } else if (!place.asking) void this.#ask(place, current);
+        this.replace(place.thread, `it has not answered for ${seconds} seconds`);
+      }
     }
-  }
-
-  async #ask(place: Place, current: HandlerThread): Promise<void> {
-    place.asking = true;
-    const answered = await current.answers(PING_INTERVAL_MS);
-    place.asking = false;
-    if (answered && place.current === current) place.silentTicks = 0;
   }
 }
 
