@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { ProduceAcks, Producer } from "@platformatic/kafka";
-import { brokerHas, endOffsets, produce, uniqueName } from "../../../support/kafka/mod.ts";
+import { brokerHas, produce, uniqueName } from "../../../support/kafka/mod.ts";
 import { quietClient } from "../../../support/kafka/client.ts";
 import { range, type Read } from "./member.ts";
 import type { Place } from "./place.ts";
@@ -98,8 +98,8 @@ export function reading({ scenario, member, subscription, kafka }: Place): void 
       await send(["e"], "commit");
 
       const reader = await member(scope, subscribed);
-      const [end] = await endOffsets(server, topic);
-      // The marker of the last transaction is the last thing in the log.
+      // 13 values and 6 markers; a broker writes the last of these after it has answered.
+      const end = 19;
       await reader.run().until(
         "it has got behind the last marker",
         () => reader.positions.get(`${topic}/0`)?.offset === end,
