@@ -195,11 +195,11 @@ export class Consumer extends EventTarget implements AsyncDisposable {
       ...options,
       owner: this,
       notify: (event) => this.#notify(event),
-      handlerThreads: (events) =>
+      handlerThreads: handler.kind === "function" ? undefined : (events) =>
         new HandlerThreads({
           name,
           count: threads ?? defaultThreads(this.#options.maxConcurrency),
-          module: handler.kind === "module" ? handler.module : "",
+          module: new URL(handler.module),
           worker: kafka.workers.handler,
           executor: options.executor,
           restarts,

@@ -8,6 +8,7 @@ import type {
   ConsumerDriver,
   DriverBatch,
   DriverContext,
+  OffsetCommit,
   TopicPartition,
 } from "../driver.ts";
 import {
@@ -77,6 +78,7 @@ export class Poller {
   #error: Error | null = null;
   #pollErrors = 0;
   #rebalances = 0;
+  #metadataRefused = false;
 
   constructor(
     channel: Channel<ToPoller, FromPoller>,
@@ -90,7 +92,7 @@ export class Poller {
     this.#commits = new Commits({
       commit: async (offsets) => {
         if (this.#driver === null) throw new CommitError("Cannot commit: there is no driver yet");
-        await this.#driver.commit(offsets);
+        await this.#commit(this.#driver, offsets);
       },
       automatic: options.commitIntervalMs !== null,
       budgetMs: options.retry.budgetMs,
@@ -342,6 +344,22 @@ export class Poller {
     this.#logger.warn(`Lost ${describe(partitions)}`);
   }
 
+  /** A broker may be set to take less metadata than we store: what it describes is run again then. */
+  async #commit(driver: ConsumerDriver, offsets: readonly OffsetCommit[]): Promise<void> {
+    const bare = () => driver.commit(offsets.map(({ metadata: _, ...offset }) => offset));
+    if (this.#metadataRefused) return await bare();
+    try {
+      await driver.commit(offsets);
+    } catch (error) {
+      if (!isMetadataTooLarge(error) || offsets.every(({ metadata }) => !metadata)) throw error;
+      this.#metadataRefused = true;
+      this.#logger.warn(
+        "The broker refuses the metadata of commits (offset.metadata.max.bytes): what finished beyond a committed offset will be handled again after a crash",
+      );
+      await bare();
+    }
+  }
+
   #tell(name: "assigned" | "revoked" | "lost", partitions: readonly TopicPartition[]): void {
     if (this.#options.work === undefined) return;
     this.#channel.post({
@@ -488,6 +506,21 @@ function channelLogger(channel: Channel<ToPoller, FromPoller>, threshold: LogLev
     channel.post({ type: "log", level, message, ...(fields === undefined ? {} : { fields }) });
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Whether this, or what has caused it, is Kafka's OFFSET_METADATA_TOO_LARGE (error code 12). */
+function isMetadataTooLarge(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { type, apiId, errors = [] } = cause as {
+      type?: unknown;
+      apiId?: unknown;
+      errors?: unknown[];
+    };
+    const name = "OFFSET_METADATA_TOO_LARGE";
+    if (type === name || apiId === name || cause.message.includes(name)) return true;
+    if (errors.some(isMetadataTooLarge)) return true;
+  }
+  return false;
 }
 
 function topicPartition({ topic, partition }: TopicPartition): TopicPartition {

@@ -21,7 +21,7 @@ export interface ConsumerRunOptions extends PollerRunOptions {
   /** How it is run. */
   executor: ExecutorOptions;
   /** Makes the threads for a handler module; they are not started yet. */
-  handlerThreads: (events: HandlerThreadsEvents) => HandlerThreads;
+  handlerThreads: ((events: HandlerThreadsEvents) => HandlerThreads) | undefined;
   /** Told what happens beside the messages themselves. */
   notify: (event: WireEvent) => void;
   /** What becomes of a program in which a thread hangs that cannot be ended. */
@@ -46,12 +46,12 @@ export class ConsumerRun extends PollerRun {
   constructor(options: ConsumerRunOptions) {
     super(options);
     this.#options = options;
-    this.#threads = options.handler.kind === "function" ? null : options.handlerThreads({
+    this.#threads = options.handlerThreads?.({
       up: (thread, port) => this.#up(thread, port),
       down: (thread, error) => this.#down(thread, error),
       abandoned: (thread) => this.#abandoned(thread),
       giveUp: (error) => this.fail(error),
-    });
+    }) ?? null;
   }
 
   get epoch(): number {

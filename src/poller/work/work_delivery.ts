@@ -6,7 +6,7 @@ import type {
   ProducedRecord,
   TopicPartition,
 } from "../../driver.ts";
-import { DeadLetterError, HandlerTimeoutError, ThreadError } from "../../errors.ts";
+import { DeadLetterError, HandlerError, HandlerTimeoutError, ThreadError } from "../../errors.ts";
 import { decodeError, encodeError, type WireError } from "../../threads/error_wire.ts";
 import type { PollerOptions, ToPoller, WorkOptions, WorkSnapshot } from "../../threads/messages.ts";
 import { type PortChannel, portChannel } from "../../threads/port_channel.ts";
@@ -23,12 +23,16 @@ import type { WorkPartition } from "./work_partition.ts";
 const METADATA_BYTES = 4_096;
 /** What a handler has between the abort of its signal and the end of the wait for it. */
 const ABORT_GRACE_MS = 1_000;
+/** What a stop keeps of its time for commits and for leaving the group. */
+const CLOSE_SHARE_MS = 2_000;
 /** What a handler has after its time is over before its thread is taken for stuck. */
 const TIMEOUT_GRACE_MS = 6_000;
 /** How long a thread may say nothing about work it has been given. */
 const SILENCE_MS = 15_000;
 /** How often threads are looked at. */
 const WATCH_INTERVAL_MS = 500;
+/** How long a thread that is gone may still be heard of. */
+const LAST_REPORT_MS = 20;
 /** Wait before a commit that has failed is tried again, where the next message waits for it. */
 const COMMIT_RETRY_MS = 200;
 
@@ -136,9 +140,10 @@ export class WorkDelivery implements Delivery {
     const drain: Drain = { partitions, done: drained.resolve };
     this.#drains.add(drain);
     this.#checkDrains();
-    const limitMs = timeoutMs ?? this.#options.stopTimeoutMs;
+    const { stopTimeoutMs } = this.#options;
+    const limitMs = timeoutMs ?? stopTimeoutMs - Math.min(CLOSE_SHARE_MS, stopTimeoutMs / 4);
     const reason = partitions === null ? "stopped" : "revoked";
-    const abort = timers.after(Math.max(limitMs - ABORT_GRACE_MS, limitMs / 2), () => {
+    const abort = timers.after(limitMs - Math.min(ABORT_GRACE_MS, limitMs / 4), () => {
       for (const { channel } of this.#executors.values()) {
         channel.post({ type: "abort", assignments, reason });
       }
@@ -158,7 +163,9 @@ export class WorkDelivery implements Delivery {
       case "executor":
         return this.#add(message.id, message.port, message.watched);
       case "executor-gone":
-        return this.#lose(message.id, "failed", message.error, null);
+        // What it has reported last may still be on its way, over another port than this word of it.
+        this.#context.timers.after(LAST_REPORT_MS, () => this.#gone(message.id, message.error));
+        return;
       case "pause":
       case "resume":
         this.#dispatcher.paused = message.type === "pause";
@@ -373,19 +380,54 @@ export class WorkDelivery implements Delivery {
     });
   }
 
-  #stuck(id: number, error: Error, blame: Task | null): void {
-    const wire = encodeError(error);
-    this.#context.channel.post({ type: "executor-stuck", id, error: wire });
-    this.#lose(id, "timeout", wire, blame);
+  #gone(id: number, error: WireError): void {
+    const cause = decodeError(error);
+    this.#lose(
+      id,
+      "failed",
+      null,
+      ({ partition: { topic, partition }, offset }) =>
+        new HandlerError(
+          `The handler thread ended while it handled "${topic}" partition ${partition} offset ${offset}: ${cause.message}`,
+          { cause, topic, partition, offset },
+        ),
+    );
   }
 
-  #lose(id: number, kind: Failure["kind"], error: WireError, blame: Task | null): void {
+  #stuck(id: number, error: Error, blame: Task | null): void {
+    this.#context.channel.post({ type: "executor-stuck", id, error: encodeError(error) });
+    const { handlerTimeoutMs } = this.#options;
+    this.#lose(
+      id,
+      "timeout",
+      blame,
+      ({ partition: { topic, partition }, offset }) =>
+        new HandlerTimeoutError(
+          `The handler has not ended at "${topic}" partition ${partition} offset ${offset} within ${handlerTimeoutMs} ms: ${error.message}`,
+          { cause: error, topic, partition, offset },
+        ),
+    );
+  }
+
+  /** Settles what an executor had that is none any more. */
+  #lose(
+    id: number,
+    kind: Failure["kind"],
+    blame: Task | null,
+    errorOf: (task: Task) => Error,
+  ): void {
     const executor = this.#executors.get(id);
     if (executor === undefined) return;
     this.#executors.delete(id);
     executor.channel.close();
-    const now = this.#context.now();
-    this.#act(this.#dispatcher.lost(id, { kind, retriable: true, error }, blame, now).outcomes);
+    this.#act(
+      this.#dispatcher.lost(
+        id,
+        (task) => ({ kind, retriable: true, error: encodeError(errorOf(task)) }),
+        blame,
+        this.#context.now(),
+      ),
+    );
     this.#checkDrains();
     this.#context.changed();
   }

@@ -331,16 +331,12 @@ export class WorkDispatcher {
    */
   lost(
     id: number,
-    failure: Omit<Failure, "batch" | "index" | "count">,
+    failureOf: (task: Task) => Omit<Failure, "batch" | "index" | "count">,
     blame: Task | null,
     now: number,
-  ): {
-    outcomes: Outcome[];
-    /** How many it had, of which how many were given back without blame. */
-    spared: number;
-  } {
+  ): Outcome[] {
     const executor = this.#executors.get(id);
-    if (executor === undefined) return { outcomes: [], spared: 0 };
+    if (executor === undefined) return [];
     this.#executors.delete(id);
     const plan = new Set(executor.plan);
     const culprit = blame ?? (plan.size === 1 ? executor.plan[0]! : null);
@@ -360,10 +356,9 @@ export class WorkDispatcher {
       });
     }
     this.#giveBack(spared, now);
-    const outcomes = blamed.map((task) =>
-      this.#fail(task, { ...failure, batch: -1, index: -1, count: 1 }, now)
+    return blamed.map((task) =>
+      this.#fail(task, { ...failureOf(task), batch: -1, index: -1, count: 1 }, now)
     );
-    return { outcomes, spared: spared.length };
   }
 
   /** The message of a name, if it is under way. */
