@@ -77,7 +77,8 @@ export class HandlerThread {
       });
       this.#handle = handle;
       handle.onMessage = (message) => this.#receive(message, port2);
-      handle.onDeath = (reason) => this.#die(new ThreadError(`The thread "${name}": ${reason}`));
+      handle.onDeath = (reason) =>
+        this.#die(new ThreadError(`The thread "${name}" has died: ${reason}`));
       await this.#loaded.promise;
       this.#running = true;
       this.#ours = null;
