@@ -11,8 +11,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]!.length))
   );
-  // Figures stand to the right, under one another; the first cells are names.
-  const right = head.map((_, column) => rows.every((row) => /^[\d.,]+( |$)/.test(row[column]!)));
+  // Figures stand to the right, under one another, and so does a dash for none; the first cells are
+  // names.
+  const right = head.map((_, column) =>
+    rows.every((row) => /^([\d.,]+( |$)|-$)/.test(row[column]!))
+  );
   const line = (cells: readonly string[]): string =>
     `| ${
       cells.map((cell, column) =>

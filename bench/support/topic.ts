@@ -14,16 +14,25 @@ export interface TopicPlan {
   size: number;
   /** Bytes of values in one record batch. */
   batchBytes: number;
+  /**
+   * How many different keys, in turn: a multiple of the partitions, so that each key stays in one.
+   * Default: none, the messages have no key.
+   */
+  keys?: number;
 }
 
 /**
- * Makes a topic and fills it, uncompressed and without keys.
+ * Makes a topic and fills it, uncompressed.
  *
  * @param bootstrapServers The broker, `host:port,…`.
  * @param plan What to make.
+ * @throws {Error} If messages of one key would go to several partitions.
  */
 export async function fillTopic(bootstrapServers: string, plan: TopicPlan): Promise<void> {
-  const { topic, partitions, messages, size, batchBytes } = plan;
+  const { topic, partitions, messages, size, batchBytes, keys } = plan;
+  if (keys !== undefined && keys % partitions !== 0) {
+    throw new Error(`Cannot deal ${keys} keys to ${partitions} partitions: it is no multiple`);
+  }
   await createTopic(bootstrapServers, topic, { partitions });
   const producer = quietClient(bootstrapServers).producer();
   await producer.connect();
@@ -36,7 +45,8 @@ export async function fillTopic(bootstrapServers: string, plan: TopicPlan): Prom
       while (n < messages) {
         const batch = [];
         for (; batch.length < perBatch && n < messages; n += partitions) {
-          batch.push({ key: null, value: payload(n, size), partition });
+          const key = keys === undefined ? null : `k-${n % keys}`;
+          batch.push({ key, value: payload(n, size), partition });
         }
         await producer.send({ topic, messages: batch, acks: 1 });
       }
