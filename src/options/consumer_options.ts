@@ -110,10 +110,10 @@ export interface ConsumerOptions extends KafkaOptions {
    */
   retryIf?: RetryIf;
   /**
-   * Most messages that are posted to where the handler runs at a time: more of them take less time per
-   * message, fewer are quicker back when partitions go to another consumer. 1 to 100,000, not above
+   * Most messages that are posted to where the handler runs at a time; it asks for as many as it is
+   * quick with. They are handled one by one all the same: fewer only cost time. 1 to 100,000, not above
    * `maxInFlight.messages` and not below `handlerBatch.size`. Where an ordered consumer commits each
-   * message it has no effect. Default: 1 if ordered, 1,000 if parallel, within those limits.
+   * message it has no effect. Default: 1,000, within those limits.
    */
   batchSize?: number;
   /** What happens to a message whose handler has failed. */

@@ -211,12 +211,13 @@ const parallelSchema: OptionSchema<GivenParallelOptions> = optionsObject<GivenPa
  */
 export function parseOrderedConsumerOptions(input: unknown): ResolvedConsumerOptions {
   const options = parseOptions(orderedSchema, input);
-  const whole = options.handlerBatch?.size ?? 1;
   return {
     ...resolveShared(options),
     kind: "ordered",
     // What comes behind a message waits for its commit, so that more of them would only lie there.
-    batchSize: options.commit === "each" ? whole : options.batchSize ?? whole,
+    batchSize: options.commit === "each"
+      ? options.handlerBatch?.size ?? 1
+      : options.batchSize ?? usualBatchSize(options),
     delivery: "at-least-once",
     order: "partition",
     maxConcurrency: 1,
@@ -233,17 +234,20 @@ export function parseOrderedConsumerOptions(input: unknown): ResolvedConsumerOpt
  */
 export function parseParallelConsumerOptions(input: unknown): ResolvedConsumerOptions {
   const options = parseOptions(parallelSchema, input);
-  const { handlerBatch, maxInFlight, delivery, order } = options;
-  const usual = Math.max(handlerBatch?.size ?? 1, Math.min(1_000, maxInFlight.messages));
+  const { delivery, order } = options;
   return {
     ...resolveShared(options),
     kind: "parallel",
-    batchSize: options.batchSize ?? usual,
+    batchSize: options.batchSize ?? usualBatchSize(options),
     delivery,
     order,
     maxConcurrency: concurrencyOf(options),
     threads: options.handler instanceof URL ? options.threads : 0,
   };
+}
+
+function usualBatchSize({ handlerBatch, maxInFlight }: GivenConsumerOptions): number {
+  return Math.max(handlerBatch?.size ?? 1, Math.min(1_000, maxInFlight.messages));
 }
 
 type ResolvedByKind = "kind" | "batchSize" | "delivery" | "order" | "maxConcurrency" | "threads";

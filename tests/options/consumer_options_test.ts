@@ -110,7 +110,8 @@ describe("ordered consumer, options: defaults", () => {
     const size = (extra: object) => parse(withFunction(extra)).batchSize;
     assert.equal(size({ batchSize: 9 }), 1);
     assert.equal(size({ batchSize: 9, commit: "continuous" }), 9);
-    assert.equal(size({ commit: { intervalMs: 5 } }), 1);
+    assert.equal(size({ commit: { intervalMs: 5 } }), 1_000);
+    assert.equal(size({ commit: "continuous", maxInFlight: { messages: 50 } }), 50);
     assert.equal(size({ handlerBatch: { size: 7 } }), 7);
     assert.equal(size({ handlerBatch: { size: 7 }, batchSize: 9 }), 7);
     assert.equal(size({ handlerBatch: { size: 7 }, batchSize: 9, commit: "continuous" }), 9);
