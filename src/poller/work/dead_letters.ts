@@ -27,8 +27,10 @@ export interface DeadLettersOptions {
   readonly produce: (records: readonly ProducedRecord[]) => Promise<void>;
   /** These are stored. */
   readonly stored: (letters: readonly DeadLetter[]) => void;
-  /** These could not be stored, and nothing more will be. */
+  /** Storing has failed for good: the consumer cannot go on. */
   readonly failed: (error: DeadLetterError) => void;
+  /** These are not stored, and will not be. */
+  readonly dropped: (letters: readonly DeadLetter[]) => void;
 }
 
 /**
@@ -40,6 +42,7 @@ export class DeadLetters {
   readonly #options: DeadLettersOptions;
   #waiting: DeadLetter[] = [];
   #running = false;
+  #broken = false;
 
   constructor(options: DeadLettersOptions) {
     this.#options = options;
@@ -47,6 +50,7 @@ export class DeadLetters {
 
   /** Has a message stored. */
   add(letter: DeadLetter): void {
+    if (this.#broken) return this.#options.dropped([letter]);
     this.#waiting.push(letter);
     if (!this.#running) void this.#run();
   }
@@ -63,8 +67,8 @@ export class DeadLetters {
       } catch (cause) {
         const { topic, partition } = letters[0]!.task.partition;
         const { offset } = letters[0]!.task;
-        // Its place stays taken: what comes later is not sent either.
-        return this.#options.failed(
+        this.#broken = true;
+        this.#options.failed(
           new DeadLetterError(
             `Cannot store the dead letter of "${topic}" partition ${partition} offset ${offset} in "${
               this.#topicOf(letters[0]!)
@@ -72,6 +76,7 @@ export class DeadLetters {
             { cause, topic, partition, offset },
           ),
         );
+        return this.#options.dropped([...letters, ...this.#waiting.splice(0)]);
       }
       this.#options.stored(letters);
     }

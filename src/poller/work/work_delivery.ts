@@ -89,6 +89,10 @@ export class WorkDelivery implements Delivery {
         this.#finish(letters.map(({ task }) => task));
       },
       failed: (error) => this.#fail(error),
+      dropped: (letters) => {
+        for (const { task } of letters) this.#dispatcher.abandon(task, context.now());
+        this.#checkDrains();
+      },
     });
     this.#watch();
   }
