@@ -25,6 +25,8 @@ export class BatchDelivery implements Delivery {
     return this.#dispatcher.ledgers;
   }
 
+  check(): void {}
+
   assign(partitions: readonly AssignedPartition[]): readonly Ledger[] {
     return this.#dispatcher.assign(partitions);
   }

@@ -11,6 +11,12 @@ import type { Timers } from "./timers.ts";
 export interface Delivery {
   /** The partitions that are assigned. */
   readonly ledgers: readonly Ledger[];
+  /**
+   * Looks at the driver before it joins the group.
+   *
+   * @throws {DriverError} If it cannot do what will be asked of it.
+   */
+  check(driver: ConsumerDriver): void;
   /** Begins an assignment: each one has an epoch of its own. */
   assign(partitions: readonly AssignedPartition[]): readonly Ledger[];
   /** The ledger of a partition, if it is assigned. */

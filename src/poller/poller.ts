@@ -164,6 +164,7 @@ export class Poller {
       return;
     }
     this.#driver = driver;
+    this.#delivery.check(driver);
     while (!this.#stop.signal.aborted) {
       try {
         const timeoutMs = this.#started ? POLL_TIMEOUT_MS : 0;

@@ -95,7 +95,7 @@ export class DeadLetters {
       key: keyAt(table, task.index),
       value: valueAt(table, task.index),
       headers: [...originalHeaders(task), ...this.#headersOf(task, failure)],
-      timestamp: table.timestamps[task.index]!,
+      // Not with its own time, which is in a header: by that one it might be too old to be kept.
     };
   }
 

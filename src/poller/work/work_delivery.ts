@@ -2,11 +2,12 @@
 
 import type {
   AssignedPartition,
+  ConsumerDriver,
   DriverBatch,
   ProducedRecord,
   TopicPartition,
 } from "../../driver.ts";
-import { DeadLetterError, HandlerError, HandlerTimeoutError, ThreadError } from "../../errors.ts";
+import { DriverError, HandlerError, HandlerTimeoutError, ThreadError } from "../../errors.ts";
 import { decodeError, encodeError, type WireError } from "../../threads/error_wire.ts";
 import type { PollerOptions, ToPoller, WorkOptions, WorkSnapshot } from "../../threads/messages.ts";
 import { type PortChannel, portChannel } from "../../threads/port_channel.ts";
@@ -99,6 +100,16 @@ export class WorkDelivery implements Delivery {
 
   get ledgers(): readonly Ledger[] {
     return this.#dispatcher.partitions;
+  }
+
+  check(driver: ConsumerDriver): void {
+    const { then, onInvalid } = this.#options.policy;
+    if (driver.produce !== undefined || (then !== "dead-letter" && onInvalid !== "dead-letter")) {
+      return;
+    }
+    throw new DriverError("Cannot store dead letters: the driver has no produce()", {
+      code: "DRIVER_INVALID",
+    });
   }
 
   assign(partitions: readonly AssignedPartition[]): readonly Ledger[] {
@@ -318,11 +329,7 @@ export class WorkDelivery implements Delivery {
   }
 
   async #produce(records: readonly ProducedRecord[]): Promise<void> {
-    const driver = this.#context.driver();
-    if (driver?.produce === undefined) {
-      throw new DeadLetterError("Cannot store dead letters: the driver has no produce()");
-    }
-    await driver.produce(records);
+    await this.#context.driver()?.produce?.(records);
   }
 
   #fail(error: Error): void {
