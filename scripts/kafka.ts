@@ -48,7 +48,10 @@ async function main(args: string[]): Promise<number> {
   });
   let cluster: ApacheKafka | void;
   try {
-    cluster = await Promise.race([startApacheKafka(plan.cluster), interrupted]);
+    cluster = await Promise.race([
+      startApacheKafka({ ...plan.cluster, lasting: true }),
+      interrupted,
+    ]);
   } catch (error) {
     console.error(`Cannot start Apache Kafka: ${(error as Error).message}`);
     return 1;

@@ -26,7 +26,7 @@ export async function benchKafka(bootstrapServers?: string): Promise<BenchKafka>
     };
   }
   const pom = await readFile(new URL("../../tests/support/kafka/pom.xml", import.meta.url), "utf8");
-  const cluster = await startApacheKafka({ heapMb: 768 });
+  const cluster = await startApacheKafka({ heapMb: 768, lasting: true });
   return {
     bootstrapServers: cluster.bootstrapServers,
     version: `Apache Kafka ${

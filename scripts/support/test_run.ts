@@ -14,7 +14,7 @@ import { jobName, planJobs, runJob, type TestJob, type TestJobResult } from "./t
 const JOBS = availableParallelism() + 1;
 
 /** Tests of one process that take longer hang. */
-const JOB_LIMIT_MS = 4 * 60_000;
+const JOB_LIMIT_MS = 5 * 60_000;
 
 /** How much is shown of what a process printed. */
 const SHOWN_LINES = 300;
