@@ -20,10 +20,16 @@ export class Deque<Item> {
     this.#items.push(item);
   }
 
-  /** Adds an item before the first. */
-  unshift(item: Item): void {
-    if (this.#head > 0) this.#items[--this.#head] = item;
-    else this.#items.unshift(item);
+  /** Adds an item before the first that it does not belong behind. */
+  insert(item: Item, belongsBehind: (other: Item) => boolean): void {
+    if (this.#head > 0) this.#head--;
+    else this.#items.unshift(undefined);
+    const items = this.#items;
+    let place = this.#head;
+    for (; place + 1 < items.length && belongsBehind(items[place + 1]!); place++) {
+      items[place] = items[place + 1];
+    }
+    items[place] = item;
   }
 
   /** Takes the first item. */

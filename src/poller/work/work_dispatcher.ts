@@ -582,10 +582,10 @@ export class WorkDispatcher {
   }
 
   #giveBack(tasks: readonly Task[], now: number): void {
-    for (const [partition, list] of Map.groupBy(tasks, ({ partition }) => partition)) {
-      partition.giveBack(list);
-      for (const lane of new Set(list.map(({ lane }) => lane))) this.#after(partition, lane, now);
-    }
+    // From the highest offset down: each goes to the front at once.
+    const sorted = tasks.toSorted((one, other) => other.offset - one.offset);
+    for (const task of sorted) task.partition.giveBack(task);
+    for (const { partition, lane } of sorted) this.#after(partition, lane, now);
   }
 
   /** Something of a lane has been settled: it, or what waits for it, may go on. */

@@ -242,16 +242,10 @@ export class WorkPartition implements Ledger {
     }
   }
 
-  /** Takes messages back that were handed over: they wait again, before all that is behind them. */
-  giveBack(tasks: readonly Task[]): void {
-    for (const task of tasks.toSorted((one, other) => other.offset - one.offset)) {
-      this.#settle(task);
-      if (this.#closed) continue;
-      task.state = "waiting";
-      task.lane.waiting.unshift(task);
-      this.#queuedMessages++;
-      this.#queuedBytes += task.bytes;
-    }
+  /** Takes a message back that was handed over: it waits again, before all that is behind it. */
+  giveBack(task: Task): void {
+    this.putAside(task);
+    this.takeUp(task);
   }
 
   /** Ends what is handed over without a word on whether it was handled. */
@@ -259,7 +253,7 @@ export class WorkPartition implements Ledger {
     this.#settle(task);
   }
 
-  /** Takes a message of a free lane back whose next attempt has to wait, beside those that need not. */
+  /** Takes a message back whose next attempt has to wait, beside those of its lane that need not. */
   putAside(task: Task): void {
     this.#settle(task);
     if (this.#closed) return;
@@ -270,7 +264,9 @@ export class WorkPartition implements Ledger {
 
   /** Its wait is over. */
   takeUp(task: Task): void {
-    if (!this.#closed) task.lane.waiting.unshift(task);
+    // What failed comes back before what was behind it in its run, or after that, and the lowest of a
+    // free lane must be its first.
+    if (!this.#closed) task.lane.waiting.insert(task, ({ offset }) => offset < task.offset);
   }
 
   discard(): void {
