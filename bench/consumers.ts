@@ -34,6 +34,7 @@ const { values } = parseArgs({
     size: { type: "string", default: "100" },
     "batch-bytes": { type: "string", default: "16384" },
     rounds: { type: "string", default: "3" },
+    "timeout-ms": { type: "string", default: "60000" },
     bootstrap: { type: "string" },
     json: { type: "string" },
   },
@@ -67,6 +68,7 @@ const partitions = positive("partitions", values.partitions);
 const size = positive("size", values.size);
 const batchBytes = positive("batch-bytes", values["batch-bytes"]);
 const rounds = positive("rounds", values.rounds);
+const timeoutMs = positive("timeout-ms", values["timeout-ms"]);
 const runtimes: Runtime[] = [];
 for (const name of list(values.runtimes, RUNTIMES)) runtimes.push(await findRuntime(name));
 const asked = values.peers === "none" ? [] : list<PeerName>(values.peers, PEERS);
@@ -147,10 +149,12 @@ async function hold(contest: ContestName): Promise<Standing[]> {
       const { name, runtime } = contestant;
       const title = `${contest}, round ${round}: ${name} (${runtime})`;
       try {
-        const reading = await contestant.read(where());
+        const reading = await contestant.read(where(), timeoutMs + contestant.messages);
         check(reading, contestant.messages, messages);
         const messagesPerSecond = reading.messages / reading.seconds;
-        runs.push({ contest, round, contender, name, runtime, messagesPerSecond, reading });
+        const cpuMicroseconds = 1e6 * reading.cpuSeconds / reading.messages;
+        const speed = { messagesPerSecond, cpuMicroseconds };
+        runs.push({ contest, round, contender, name, runtime, ...speed, reading });
         progress(`${title} ${Math.round(messagesPerSecond)} messages/s`);
       } catch (error) {
         failures.push(`Failed: ${title}: ${(error as Error).message.trim()}`);

@@ -16,8 +16,8 @@ export const CONTESTS: readonly ContestName[] = ["ordered", "parallel", "async",
 export interface Contestant extends Contender {
   /** Messages that it reads. */
   messages: number;
-  /** Lets it read them, in a process of its own, with a group that has never committed. */
-  read(where: Where): Promise<Reading | CpuReading>;
+  /** Lets it read them, in a process of its own that may take so many milliseconds. */
+  read(where: Where, timeoutMs: number): Promise<Reading | CpuReading>;
 }
 
 /** Where a contestant reads. */
@@ -165,10 +165,10 @@ function ours(
     runtime: runtime.name,
     ...contender,
     messages,
-    read: (where) =>
+    read: (where, timeoutMs) =>
       runChild(runtime, new URL(`./${file}.ts`, import.meta.url), {
         arguments: { ...where, messages, ...told },
-        timeoutMs: timeoutOf(messages),
+        timeoutMs,
       }),
   };
 }
@@ -188,17 +188,12 @@ function peer(
     ...contender,
     ...!found.ok && { missing: found.reason },
     messages,
-    read: (where) => {
+    read: (where, timeoutMs) => {
       if (!found.ok) throw new Error(found.reason);
       return runProgram(found.program, {
         arguments: { ...where, messages, ...told },
-        timeoutMs: timeoutOf(messages),
+        timeoutMs,
       });
     },
   }];
-}
-
-/** A minute, and then as if there were 1,000 messages per second. */
-function timeoutOf(messages: number): number {
-  return 60_000 + messages;
 }

@@ -80,20 +80,29 @@ export function createCounter(expected: number): Counter {
   let sum = 0;
   let firstAt = 0;
   let lastAt = 0;
+  let cpu = process.cpuUsage();
   let resolve!: () => void;
   const done = new Promise<void>((yes) => resolve = yes);
   return {
     done,
     begin() {
-      if (begun++ === 0) firstAt = performance.now();
+      if (begun++ > 0) return;
+      cpu = process.cpuUsage();
+      firstAt = performance.now();
     },
     end(n) {
       sum += n;
       if (++ended !== expected) return;
       lastAt = performance.now();
+      cpu = process.cpuUsage(cpu);
       resolve();
     },
-    reading: () => ({ messages: ended, sum, seconds: (lastAt - firstAt) / 1_000 }),
+    reading: () => ({
+      messages: ended,
+      sum,
+      seconds: (lastAt - firstAt) / 1_000,
+      cpuSeconds: (cpu.user + cpu.system) / 1e6,
+    }),
   };
 }
 

@@ -53,18 +53,26 @@ lock = threading.Lock()
 count = 0
 total = 0
 first_at = None
+first_cpu = None
 
 
 def handle_message(context, data, message):
-    global count, total, first_at
+    global count, total, first_at, first_cpu
     if first_at is None:
+        first_cpu = time.process_time()
         first_at = time.perf_counter()
     with lock:
         count += 1
         total += data["n"]
         if count == expected:
             seconds = time.perf_counter() - first_at
-            print(json.dumps({"messages": count, "sum": total, "seconds": seconds}), flush=True)
+            reading = {
+                "messages": count,
+                "sum": total,
+                "seconds": seconds,
+                "cpuSeconds": time.process_time() - first_cpu,
+            }
+            print(json.dumps(reading), flush=True)
             # It never closes its consumer, and its threads wait for messages up to 5 s.
             os._exit(0)
 

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.confluent.parallelconsumer.ParallelConsumerOptions;
 import io.confluent.parallelconsumer.ParallelConsumerOptions.ProcessingOrder;
 import io.confluent.parallelconsumer.ParallelStreamProcessor;
+import com.sun.management.OperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,10 +53,16 @@ class ParallelConsumerPeer {
     AtomicLong sum = new AtomicLong();
     AtomicLong firstAt = new AtomicLong();
     AtomicLong lastAt = new AtomicLong();
+    AtomicLong firstCpu = new AtomicLong();
+    AtomicLong lastCpu = new AtomicLong();
+    var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     CountDownLatch done = new CountDownLatch(1);
     processor.subscribe(List.of(topic));
     processor.poll(context -> {
-      if (begun.getAndIncrement() == 0) firstAt.set(System.nanoTime());
+      if (begun.getAndIncrement() == 0) {
+        firstCpu.set(system.getProcessCpuTime());
+        firstAt.set(System.nanoTime());
+      }
       try {
         JsonNode data = json.readTree(context.value());
         if (handlerMs > 0) Thread.sleep(handlerMs);
@@ -64,13 +72,17 @@ class ParallelConsumerPeer {
       }
       if (ended.incrementAndGet() == messages) {
         lastAt.set(System.nanoTime());
+        lastCpu.set(system.getProcessCpuTime());
         done.countDown();
       }
     });
     done.await();
     System.out.printf(
-        "{\"messages\":%d,\"sum\":%d,\"seconds\":%s}%n",
-        messages, sum.get(), (lastAt.get() - firstAt.get()) / 1e9);
+        "{\"messages\":%d,\"sum\":%d,\"seconds\":%s,\"cpuSeconds\":%s}%n",
+        messages,
+        sum.get(),
+        (lastAt.get() - firstAt.get()) / 1e9,
+        (lastCpu.get() - firstCpu.get()) / 1e9);
     System.out.flush();
     // Closing would take seconds.
     Runtime.getRuntime().halt(0);

@@ -23,6 +23,8 @@ export interface Reading {
   sum: number;
   /** Seconds from the beginning of the first handler to the end of the last. */
   seconds: number;
+  /** CPU seconds of the whole process meanwhile, all threads. */
+  cpuSeconds: number;
 }
 
 /** Who they are compared with. */

@@ -26,6 +26,8 @@ export interface Timing {
   contender: number;
   /** Messages per second. */
   messagesPerSecond: number;
+  /** CPU time of the whole process for each message, microseconds. */
+  cpuMicroseconds: number;
 }
 
 /** All rounds of one contender. */
@@ -36,6 +38,8 @@ export interface Standing {
   runtime: string;
   /** Messages per second; NaN if it never took part. */
   messagesPerSecond: Spread;
+  /** CPU time of the whole process for each message, microseconds; NaN if it never took part. */
+  cpuMicroseconds: Spread;
   /** Messages per second as a fraction of the ideal, where there is one. */
   ofIdeal?: Spread;
   /** How many times as quick as each measure, by the titles of the columns. */
@@ -76,6 +80,7 @@ export function compare(contenders: readonly Contender[], timings: readonly Timi
       name,
       runtime,
       messagesPerSecond: spread(rates),
+      cpuMicroseconds: spread(of(index).map(({ cpuMicroseconds }) => cpuMicroseconds)),
       ...ideal !== undefined && { ofIdeal: spread(rates.map((rate) => rate / ideal)) },
       times,
       ...missing !== undefined && { missing },
@@ -100,24 +105,31 @@ export function comparisonTable(
   const measures = [...new Set(standings.flatMap(({ times }) => Object.keys(times)))];
   const hasIdeal = standings.some(({ ofIdeal }) => ofIdeal !== undefined);
   const head = [
-    ...["contestant", "runtime", "messages/s"],
+    ...["contestant", "runtime", "messages/s", "CPU µs each"],
     ...hasIdeal ? ["of the ideal"] : [],
     ...measures,
     ...more.head,
   ];
-  const rows = standings.map(({ name, runtime, messagesPerSecond, ofIdeal, times }, row) => [
-    name,
-    runtime,
-    Number.isNaN(messagesPerSecond.median)
-      ? "-"
-      : Math.round(messagesPerSecond.median).toLocaleString("en"),
-    ...hasIdeal ? [withEnds(ofIdeal)] : [],
-    ...measures.map((measure) => withEnds(times[measure])),
+  const rows = standings.map((standing, row) => [
+    standing.name,
+    standing.runtime,
+    median(standing.messagesPerSecond, 0),
+    median(standing.cpuMicroseconds, 1),
+    ...hasIdeal ? [withEnds(standing.ofIdeal)] : [],
+    ...measures.map((measure) => withEnds(standing.times[measure])),
     ...more.cells(row),
   ]);
   const absent = standings.filter(({ missing }) => missing !== undefined)
     .map(({ name, missing }) => `- ${name}: ${missing}`);
   return [table(head, rows), ...absent.length > 0 ? ["", ...absent] : []].join("\n");
+}
+
+/** The median, or a dash for none. */
+function median({ median }: Spread, digits: number): string {
+  if (Number.isNaN(median)) return "-";
+  return median.toLocaleString("en", {
+    ...{ minimumFractionDigits: digits, maximumFractionDigits: digits },
+  });
 }
 
 /** Median, least and greatest, or a dash for none. */
