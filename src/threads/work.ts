@@ -73,8 +73,13 @@ export type FromExecutor =
     type: "report";
     /** For how many more messages there is room, in addition to what was asked for earlier. */
     credit: number;
-    /** About to begin, in this order: one of these is to blame if the thread is not heard of again. */
+    /**
+     * About to begin, in this order: one of these is to blame if the thread is not heard of again. All
+     * that is announced and has not begun; null: nothing has been announced since the last report.
+     */
     begun: MessageNames | null;
+    /** The last report of a thread that is about to end: what `begun` names will not begin. */
+    final?: boolean;
     /** Handled. */
     finished: MessageNames | null;
     /** Not handled. */

@@ -11,6 +11,8 @@ export interface ExecutorRecord {
   underWay: number;
   /** What it said it was about to begin, last: the thread may hang in one of these, or die of it. */
   plan: Task[];
+  /** Whether it has said what has not begun, and that it ends. */
+  final: boolean;
   /** When it was heard of last, or given its first work since; null while it has nothing to do. */
   waitingSince: number | null;
   /** Milliseconds its handlers have taken in all. */
@@ -19,5 +21,5 @@ export interface ExecutorRecord {
 
 /** Makes a record. */
 export function createExecutorRecord(id: number): ExecutorRecord {
-  return { id, credit: 0, underWay: 0, plan: [], waitingSince: null, busyMs: 0 };
+  return { id, credit: 0, underWay: 0, plan: [], final: false, waitingSince: null, busyMs: 0 };
 }

@@ -7,7 +7,7 @@ import type {
   ProducedRecord,
   TopicPartition,
 } from "../../driver.ts";
-import { DriverError, HandlerError, HandlerTimeoutError, ThreadError } from "../../errors.ts";
+import { DriverError, HandlerError, HandlerTimeoutError } from "../../errors.ts";
 import { decodeError, encodeError, type WireError } from "../../threads/error_wire.ts";
 import type { PollerOptions, ToPoller, WorkOptions, WorkSnapshot } from "../../threads/messages.ts";
 import { type PortChannel, portChannel } from "../../threads/port_channel.ts";
@@ -28,8 +28,6 @@ const ABORT_GRACE_MS = 1_000;
 const CLOSE_SHARE_MS = 2_000;
 /** What a handler has after its time is over before its thread is taken for stuck. */
 const TIMEOUT_GRACE_MS = 6_000;
-/** How long a thread may say nothing about work it has been given. */
-const SILENCE_MS = 15_000;
 /** How often threads are looked at. */
 const WATCH_INTERVAL_MS = 500;
 /** How long a thread that is gone may still be heard of. */
@@ -372,19 +370,15 @@ export class WorkDelivery implements Delivery {
     }
   }
 
+  /** Finds threads in which a handler does not let the event loop turn, which no timer there can notice. */
   #watch(): void {
-    const plannedMs = this.#options.handlerTimeoutMs + TIMEOUT_GRACE_MS;
+    const limitMs = this.#options.handlerTimeoutMs + TIMEOUT_GRACE_MS;
     this.#context.timers.every(WATCH_INTERVAL_MS, () => {
-      const now = this.#context.now();
-      for (const { id, plan } of this.#dispatcher.silent(now, { plannedMs, idleMs: SILENCE_MS })) {
+      for (const { id } of this.#dispatcher.silent(this.#context.now(), limitMs)) {
         if (!this.#executors.get(id)?.watched) continue;
-        const error = plan.length > 0
-          ? new HandlerTimeoutError(
-            `A handler thread has not answered for ${plannedMs} ms: a handler that does not give up its thread is over its time`,
-          )
-          : new ThreadError(`A handler thread has not answered for ${SILENCE_MS} ms`, {
-            code: "THREAD_UNRESPONSIVE",
-          });
+        const error = new HandlerTimeoutError(
+          `A handler thread has not answered for ${limitMs} ms: a handler in it does not let go of it`,
+        );
         this.#stuck(id, error, null);
       }
       return Promise.resolve(!this.#closed);
@@ -435,8 +429,7 @@ export class WorkDelivery implements Delivery {
       this.#dispatcher.lost(
         id,
         (task) => ({ kind, retriable: true, error: encodeError(errorOf(task)) }),
-        blame,
-        this.#context.now(),
+        { hangs: kind === "timeout", blame, now: this.#context.now() },
       ),
     );
     this.#checkDrains();

@@ -68,6 +68,14 @@ export interface WorkCounts {
   leftOut: number;
 }
 
+/** What an executor says of itself. */
+export interface Heard {
+  readonly credit: number;
+  readonly begun: MessageNames | null;
+  readonly busyMs: number;
+  readonly final?: boolean;
+}
+
 interface Posted {
   readonly tasks: readonly Task[];
   readonly executor: ExecutorRecord;
@@ -237,7 +245,7 @@ export class WorkDispatcher {
   /** Takes in what an executor has asked for, and what it is about to begin. */
   heard(
     id: number,
-    { credit, begun, busyMs }: { credit: number; begun: MessageNames | null; busyMs: number },
+    { credit, begun, busyMs, final = false }: Heard,
     now: number,
   ): void {
     const executor = this.#executors.get(id);
@@ -245,8 +253,8 @@ export class WorkDispatcher {
     executor.credit += credit;
     executor.busyMs += busyMs;
     executor.waitingSince = executor.underWay > 0 ? now : null;
-    executor.plan = [];
-    for (const task of this.#named(begun)) executor.plan.push(task);
+    executor.final = final;
+    if (begun !== null || final) executor.plan = [...this.#named(begun)];
   }
 
   /** Takes what is to be handed over now. */
@@ -257,7 +265,7 @@ export class WorkDispatcher {
       if (!partition.hasRoomAgain()) continue;
       for (const lane of partition.lanes()) this.#consider(partition, lane, now);
     }
-    if (this.#options.each && (this.#awaitsCommit || this.underWay > 0)) return [];
+    if (this.#options.each && (this.#awaitsCommit || this.#isBusy())) return [];
     const executors = this.executors.filter(({ credit }) => credit > 0)
       .sort((one, other) => one.underWay - other.underWay);
     const handouts: Handout[] = [];
@@ -324,38 +332,42 @@ export class WorkDispatcher {
   }
 
   /**
-   * An executor is gone. What it had begun has failed, unless it is known which message is to blame, or
-   * several may be: those are tried again, one at a time, without having lost an attempt.
+   * An executor is gone. What it had begun counts as a failed attempt, where it is known to have begun,
+   * and what had not begun is given back. Where one of several that it had announced must be to blame,
+   * those are tried again, one at a time, without having lost an attempt.
    *
+   * @param hangs Whether the thread hung: then only what it hung in is to blame.
    * @param blame The message that is to blame, if that is known.
    */
   lost(
     id: number,
     failureOf: (task: Task) => Omit<Failure, "batch" | "index" | "count">,
-    blame: Task | null,
-    now: number,
+    { hangs, blame, now }: { hangs: boolean; blame: Task | null; now: number },
   ): Outcome[] {
     const executor = this.#executors.get(id);
     if (executor === undefined) return [];
     this.#executors.delete(id);
-    const plan = new Set(executor.plan);
-    const culprit = blame ?? (plan.size === 1 ? executor.plan[0]! : null);
-    const blamed: Task[] = [];
-    const spared: Task[] = [];
-    for (const [batch, { tasks, executor: owner, open }] of this.#posted) {
-      if (owner !== executor) continue;
+    const open: Task[] = [];
+    for (const [batch, posted] of this.#posted) {
+      if (posted.executor !== executor) continue;
       this.#posted.delete(batch);
-      tasks.forEach((task, index) => {
-        if (open[index] === 0) return;
-        if (task === culprit || (culprit === null && task.begun && !plan.has(task))) {
-          blamed.push(task);
-          return;
-        }
-        if (culprit === null && plan.has(task)) task.suspect = true;
-        spared.push(task);
+      posted.tasks.forEach((task, index) => {
+        if (posted.open[index] === 1) open.push(task);
       });
     }
-    this.#giveBack(spared, now);
+    const planned = new Set(executor.plan);
+    const announced = open.filter((task) => planned.has(task));
+    const underWay = open.filter((task) => task.begun && !planned.has(task));
+    let blamed: Task[];
+    if (blame !== null) blamed = [blame];
+    else if (executor.final || announced.length === 0) blamed = underWay;
+    else if (announced.length === 1) blamed = hangs ? announced : [...announced, ...underWay];
+    else {
+      blamed = hangs ? [] : underWay;
+      for (const task of announced) task.suspect = true;
+    }
+    const guilty = new Set(blamed);
+    this.#giveBack(open.filter((task) => !guilty.has(task)), now);
     return blamed.map((task) =>
       this.#fail(task, { ...failureOf(task), batch: -1, index: -1, count: 1 }, now)
     );
@@ -367,13 +379,11 @@ export class WorkDispatcher {
     return posted?.open[index] === 1 ? posted.tasks[index] : undefined;
   }
 
-  /** Executors that have had something to do for too long without a word. */
-  silent(
-    now: number,
-    { plannedMs, idleMs }: { plannedMs: number; idleMs: number },
-  ): ExecutorRecord[] {
+  /** Executors that have announced something and then said nothing for longer than any handler may take. */
+  silent(now: number, limitMs: number): ExecutorRecord[] {
     return this.executors.filter(({ plan, waitingSince }) =>
-      waitingSince !== null && now - waitingSince > (plan.length > 0 ? plannedMs : idleMs)
+      waitingSince !== null && now - waitingSince > limitMs &&
+      plan.some(({ state }) => state === "handed")
     );
   }
 
@@ -410,6 +420,11 @@ export class WorkDispatcher {
     const map = decodeOffsetMap(metadata, committed, endOffset ?? seen);
     if (map.kind === "map") partition.restore(map.ranges);
     return map.kind === "map" || map.kind === "none" ? null : map.reason;
+  }
+
+  /** Whether any message is under way, or about to be a dead letter. */
+  #isBusy(): boolean {
+    return this.underWay > 0 || this.partitions.some(({ inFlight }) => inFlight > 0);
   }
 
   /** How many runs could start now. */
