@@ -93,6 +93,7 @@ async function compile(target: string): Promise<void> {
       ...Object.values(ENTRIES).map((path) => `${path}.ts`),
       // Reached only by an address that is put together at run time.
       "src/poller/main.ts",
+      "src/cli/demo/invoices.ts",
       "src/cli/demo/world.ts",
       `--outDir ${target}`,
       `--rootDir .`,

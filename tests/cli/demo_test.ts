@@ -30,19 +30,29 @@ describe("kafka-threads demo", slow, () => {
     await broker.stop();
   });
 
-  it("shows a manager at work on a broker in its own process, and that all is well", async () => {
+  it("shows all kinds at work on a broker in its own process, and that all is well", async () => {
     const { code, stdout, stderr } = await alone.ended;
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /A Kafka broker in this process listens on 127\.0\.0\.1:\d+/);
-    assert.match(stdout, /lag by partition.*thread answered.*heartbeats/);
+    assert.match(stdout, /ThreadManager +ordered +parallel, by key, 2 threads/);
+    assert.match(stdout, /orders +lag +heartbeats .* threads busy +retries +dead letters/);
     assert.ok(stdout.match(/^ +\d+\.\d s +\d+/gm)!.length >= 4, "it shows what happens, live");
     const lines = verdicts(stdout);
-    assert.equal(lines.length, 4, stdout);
-    const [, made, handled] = /(\d+) orders produced, (\d+) handled/.exec(lines[0]!)!;
-    assert.equal(made, handled);
+    assert.equal(lines.length, 6, stdout);
+    const [, made, counted] = /(\d+) orders produced, (\d+) counted/.exec(lines[0]!)!;
+    assert.equal(made, counted);
     assert.ok(Number(made) >= 500, `${made} orders`);
-    const [, heartbeats] = /blocked thread: (\d+) heartbeats/.exec(lines[3]!)!;
+    const [, paid, booked] = /(\d+) payments produced, (\d+) booked/.exec(lines[1]!)!;
+    assert.equal(paid, booked);
+    const [, invoices, dead] = /(\d+) invoices made, (\d+) dead letters/.exec(lines[2]!)!;
+    assert.equal(Number(invoices) + Number(dead), Number(made));
+    assert.ok(Number(dead) >= 5, "one order in 97 has no address");
+    const [, retries] = /(\d+) retries/.exec(lines[3]!)!;
+    assert.ok(Number(retries) >= 20, "the tax office is busy at one order in 23");
+    const [, heartbeats, meanwhile] = /blocked thread: (\d+) heartbeats and (\d+) invoices/
+      .exec(lines[5]!)!;
     assert.ok(Number(heartbeats) >= 3, "one each half a second, for three seconds");
+    assert.ok(Number(meanwhile) >= 1, "handler threads need nobody");
   });
 
   it("works on a Kafka that is named, and leaves nothing on it", async () => {

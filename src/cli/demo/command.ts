@@ -9,7 +9,9 @@ import { Command } from "commander";
  */
 export function demoCommand(ended: (code: number) => void): Command {
   return new Command("demo")
-    .description("A quarter of a minute of a shop's orders, and a thread that is blocked meanwhile")
+    .description(
+      "A quarter of a minute of a shop's orders, and all kinds of consumers at work on them",
+    )
     .option(
       "--bootstrap <host:port,…>",
       "a Kafka to use instead of a broker in this process (default: $KAFKA_BOOTSTRAP_SERVERS)",

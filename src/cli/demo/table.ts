@@ -1,52 +1,84 @@
-import type { ConsumerStats } from "../../program/stats.ts";
-
-/** What has been sold. */
-interface Sold {
-  readonly count: number;
-  readonly revenue: number;
-}
+import { HANDLER_THREADS, type Staff } from "./staff.ts";
 
 const COLUMNS = {
   time: 7,
-  orders: 8,
-  "per second": 11,
-  "lag by partition": 18,
-  "thread answered": 17,
-  heartbeats: 11,
-  commits: 8,
-  revenue: 14,
+  orders: 7,
+  lag: 5,
+  heartbeats: 10,
+  payments: 9,
+  commits: 7,
+  "lag ": 5,
+  invoices: 9,
+  " lag": 5,
+  "threads busy": 12,
+  retries: 7,
+  "dead letters": 12,
 } as const;
+/** Over how many lines the busy threads are averaged. */
+const SAMPLES = 3;
 
 /** The demo's live table. */
-export const table = {
-  /** The names of its columns. */
-  head(): string {
-    return row(Object.keys(COLUMNS));
-  },
+export class Table {
+  readonly #staff: Staff;
+  readonly #began: number;
+  readonly #busy: { at: number; ms: number }[] = [];
 
   /**
-   * One line.
+   * Makes a table.
    *
-   * @param stats What the manager does.
-   * @param elapsedMs Since the shop has opened.
-   * @param sold What has been sold.
+   * @param staff Who is shown.
+   * @param began When the shop has opened.
    */
-  line(stats: ConsumerStats, elapsedMs: number, { count, revenue }: Sold): string {
-    const { partitions, thread } = stats;
-    const lags = partitions.toSorted((a, b) => a.partition - b.partition)
-      .map(({ lag }) => `${lag ?? "-"}`.padStart(4));
+  constructor(staff: Staff, began: number) {
+    this.#staff = staff;
+    this.#began = began;
+  }
+
+  /** Whom the columns are about, and their names. */
+  head(): string {
+    const about = ["ThreadManager", "ordered", `parallel, by key, ${HANDLER_THREADS} threads`];
+    const at = ["orders", "payments", "invoices"].map((name) => startOf(name));
+    const over = about.reduce((line, who, index) => line.padEnd(at[index]!) + who, "");
+    return `${over}\n${row(Object.keys(COLUMNS).map((name) => name.trim()))}`;
+  }
+
+  /** What they are at now. */
+  line(): string {
+    const { manager, counted, ledger, booked, invoices, made } = this.#staff;
+    const now = performance.now();
+    const [counting, booking, making] = [manager.stats(), ledger.stats(), invoices.stats()];
     return row([
-      `${(elapsedMs / 1_000).toFixed(1)} s`,
-      `${count}`,
-      `${Math.round(stats.messagesPerSecond)}`,
-      lags.join(" "),
-      thread.silentMs === null ? "-" : `${thread.silentMs} ms ago`,
-      `${stats.heartbeats}`,
-      `${stats.commits}`,
-      `${revenue.toFixed(2)} EUR`,
+      `${((now - this.#began) / 1_000).toFixed(1)} s`,
+      `${counted.count.value}`,
+      `${counting.lag}`,
+      `${counting.heartbeats}`,
+      `${booked.count.value}`,
+      `${booking.commits}`,
+      `${booking.lag}`,
+      `${made.made}`,
+      `${making.lag}`,
+      this.#threadsBusy(now, making.handlers.busyMs),
+      `${made.retries}`,
+      `${made.deadLetters}`,
     ]);
-  },
-};
+  }
+
+  #threadsBusy(at: number, ms: number): string {
+    this.#busy.push({ at, ms });
+    if (this.#busy.length > SAMPLES) this.#busy.shift();
+    const [first] = this.#busy;
+    if (at === first!.at) return "-";
+    const busy = Math.min(HANDLER_THREADS, (ms - first!.ms) / (at - first!.at));
+    return `${busy.toFixed(1)} of ${HANDLER_THREADS}`;
+  }
+}
+
+/** Where the text of a column begins. */
+function startOf(name: string): number {
+  const names = Object.keys(COLUMNS);
+  const widths = Object.values(COLUMNS).slice(0, names.indexOf(name) + 1);
+  return widths.reduce((sum, width) => sum + width + 2, -2) - name.length;
+}
 
 function row(cells: readonly string[]): string {
   const widths = Object.values(COLUMNS);

@@ -1,6 +1,6 @@
 /**
- * The world outside of the demo's program, in a thread of its own: a Kafka, and a shop that sells and
- * produces an order for each sale. It goes on while the program's thread is blocked, as a real world
+ * The world outside of the demo's program, in a thread of its own: a Kafka, and a shop that produces an
+ * order for each sale, and payments. It goes on while the program's thread is blocked, as a real world
  * does.
  *
  * @module
@@ -9,12 +9,16 @@ import process from "node:process";
 import { type Admin, Kafka, logLevel, Partitioners, type Producer } from "kafkajs";
 import { KafkaBroker } from "../../testing/kafka_broker.ts";
 import { workerChannel } from "../../threads/worker_channel.ts";
-import type { FromWorld, ToWorld } from "./messages.ts";
-import { makeOrder } from "./orders.ts";
+import type { Audit, FromWorld, ToWorld } from "./messages.ts";
+import { makeOrder, makePayment } from "./orders.ts";
+import { type Group, PARTITIONS, type Shop } from "./shop.ts";
 
-/** How often orders are sent, and how many at a time. */
+/** How often orders and payments are sent, and how many at a time. */
 const INTERVAL_MS = 100;
 const ORDERS = 30;
+const PAYMENTS = 3;
+
+const TOPICS = ["orders", "deadLetters", "payments"] as const satisfies (keyof Shop)[];
 
 class World {
   readonly #post: (message: FromWorld) => void;
@@ -24,7 +28,8 @@ class World {
   #producer: Producer | undefined;
   #selling: Promise<void> | undefined;
   #closing = false;
-  #made = 0;
+  #orders = 0;
+  #payments = 0;
 
   constructor(open: Extract<ToWorld, { type: "open" }>, post: (message: FromWorld) => void) {
     this.#open = open;
@@ -32,7 +37,7 @@ class World {
   }
 
   async open(): Promise<void> {
-    const { bootstrapServers: given, groupId, topic, partitions } = this.#open;
+    const { bootstrapServers: given, shop } = this.#open;
     const began = performance.now();
     this.#broker = given === null
       ? await KafkaBroker.start({ autoCreateTopics: false, logLevel: "warn" })
@@ -48,8 +53,11 @@ class World {
     });
     this.#admin = client.admin();
     await this.#admin.connect();
-    await this.#admin.createTopics({ topics: [{ topic, numPartitions: partitions }] });
+    await this.#admin.createTopics({
+      topics: TOPICS.map((name) => ({ topic: shop[name], numPartitions: PARTITIONS[name] })),
+    });
     // A fresh Kafka makes the topic that commits are kept in when it is first asked for one.
+    const { groupId, topic } = shop.groups.revenue;
     await this.#admin.fetchOffsets({ groupId, topics: [topic] });
     this.#producer = client.producer({ createPartitioner: Partitioners.DefaultPartitioner });
     await this.#producer.connect();
@@ -62,9 +70,13 @@ class World {
   }
 
   async #sell(): Promise<void> {
+    const { orders, payments } = this.#open.shop;
     while (!this.#closing) {
-      const messages = Array.from({ length: ORDERS }, () => makeOrder(++this.#made, new Date()));
-      await this.#producer!.send({ topic: this.#open.topic, messages });
+      const sold = Array.from({ length: ORDERS }, () => makeOrder(++this.#orders, new Date()));
+      const paid = Array.from({ length: PAYMENTS }, () => makePayment(++this.#payments));
+      await this.#producer!.sendBatch({
+        topicMessages: [{ topic: orders, messages: sold }, { topic: payments, messages: paid }],
+      });
       await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }
   }
@@ -72,23 +84,40 @@ class World {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#selling;
-    this.#post({ type: "closed", made: this.#made });
+    this.#post({ type: "closed", orders: this.#orders, payments: this.#payments });
   }
 
   async audit(): Promise<void> {
-    const { groupId, topic } = this.#open;
-    const offsets = await this.#admin!.fetchTopicOffsets(topic);
+    const { shop } = this.#open;
+    const { revenue, ledger, invoices } = shop.groups;
+    const groups = {
+      revenue: await this.#audit(revenue),
+      ledger: await this.#audit(ledger),
+      invoices: await this.#audit(invoices),
+    };
+    const deadLetters = await this.#admin!.fetchTopicOffsets(shop.deadLetters);
+    await this.#producer!.disconnect();
+    // What the demo has made on somebody's Kafka, it takes away again.
+    if (this.#broker === undefined) {
+      await this.#admin!.deleteTopics({ topics: TOPICS.map((name) => shop[name]) });
+    }
+    await this.#admin!.disconnect();
+    await this.#broker?.stop();
+    this.#post({
+      type: "audited",
+      groups,
+      deadLetters: deadLetters.reduce((sum, { offset }) => sum + Number(offset), 0),
+    });
+  }
+
+  async #audit({ groupId, topic }: Group): Promise<Audit> {
+    const ends = await this.#admin!.fetchTopicOffsets(topic);
     const [commits] = await this.#admin!.fetchOffsets({ groupId, topics: [topic] });
     const byPartition = (rows: { partition: number; offset: string }[]) =>
       rows.toSorted((a, b) => a.partition - b.partition).map(({ offset }) => Number(offset));
     // A partition without messages has no commit: its end is 0, and so is its position.
     const committed = byPartition(commits!.partitions).map((offset) => Math.max(offset, 0));
-    await this.#producer!.disconnect();
-    // What the demo has made on somebody's Kafka, it takes away again.
-    if (this.#broker === undefined) await this.#admin!.deleteTopics({ topics: [topic] });
-    await this.#admin!.disconnect();
-    await this.#broker?.stop();
-    this.#post({ type: "audited", committed, ends: byPartition(offsets) });
+    return { committed, ends: byPartition(ends) };
   }
 }
 
