@@ -157,6 +157,18 @@ export class Executor {
 
   /** Posts what there is to report. */
   flush(): void {
+    this.#post(false);
+  }
+
+  /** Posts the last report: the thread is about to end, and what is announced will not begin. */
+  flushFinally(): void {
+    if (this.#closed) return;
+    this.#begun.take();
+    this.#announce();
+    this.#post(true);
+  }
+
+  #post(final: boolean): void {
     if (this.#closed) return;
     const credit = this.#credit.take();
     const failed = this.#failed;
@@ -168,11 +180,12 @@ export class Executor {
       failed,
       released: this.#released.take(),
       busyMs: this.#busyMs,
+      ...(final ? { final } : {}),
     };
     const { begun, finished, released } = report;
     if (
       credit === 0 && begun === null && finished === null && released === null &&
-      failed.length === 0
+      failed.length === 0 && !final
     ) return;
     if (failed.length > 0) this.#failed = [];
     this.#busyMs = 0;
@@ -332,12 +345,24 @@ export class Executor {
       plan.push(run);
     }
     this.#planned = 0;
-    for (const { messages, next, announced } of plan) {
-      for (let index = next; index < announced; index++) this.#begun.add(messages.batch, index);
-      this.#planned += announced - next;
-    }
+    for (const { next, announced } of plan) this.#planned += announced - next;
     this.#unbegun += this.#planned;
+    if (this.#planned > 0) this.#announce();
     return this.#canWork();
+  }
+
+  /** Lists all that is announced and has not begun, also what was announced earlier. */
+  #announce(): void {
+    let left = this.#unbegun;
+    const add = ({ messages, next, announced }: Run) => {
+      for (let index = next; index < announced; index++) this.#begun.add(messages.batch, index);
+      left -= announced - next;
+    };
+    for (const run of this.#going) add(run);
+    for (const run of this.#opened) add(run);
+    if (left === 0) return;
+    // Behind messages that are under way.
+    for (const { run } of this.#underWay()) add(run);
   }
 
   /** Whether anything that is announced could begin now. */

@@ -32,6 +32,10 @@ export class Fifo<T> {
     return item;
   }
 
+  *[Symbol.iterator](): Generator<T> {
+    for (let index = this.#head; index < this.#items.length; index++) yield this.#items[index]!;
+  }
+
   /** Takes out every item that a test holds for. */
   remove(test: (item: T) => boolean): T[] {
     const items = this.#items.slice(this.#head);

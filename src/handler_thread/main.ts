@@ -99,7 +99,7 @@ class HandlerThread {
   #crash(error: unknown): void {
     if (this.#ended) return;
     // First what has been finished: nobody needs to do that again.
-    this.#executor?.flush();
+    this.#executor?.flushFinally();
     this.#end({ type: "crashed", error });
   }
 
