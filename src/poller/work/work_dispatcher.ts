@@ -356,8 +356,10 @@ export class WorkDispatcher {
       });
     }
     const planned = new Set(executor.plan);
-    const announced = open.filter((task) => planned.has(task));
-    const underWay = open.filter((task) => task.begun && !planned.has(task));
+    // What has come back since it was announced, and was handed over again, has not begun again.
+    const begun = open.filter((task) => task.begun);
+    const announced = begun.filter((task) => planned.has(task));
+    const underWay = begun.filter((task) => !planned.has(task));
     let blamed: Task[];
     if (blame !== null) blamed = [blame];
     else if (executor.final || announced.length === 0) blamed = underWay;
