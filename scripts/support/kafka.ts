@@ -40,11 +40,7 @@ export async function borrowApacheKafka(): Promise<BorrowedKafka | { reason: str
   }
   const startable = await apacheStartable();
   if (!startable.ok) return { reason: startable.reason };
-  return borrowed(
-    "apache",
-    "Apache Kafka",
-    await startApacheKafka({ ...LISTENERS, lasting: true }),
-  );
+  return borrowed("apache", "Apache Kafka", await startApacheKafka(LISTENERS));
 }
 
 /**

@@ -54,18 +54,35 @@ export async function findTests(only: string | undefined): Promise<TestFile[]> {
       brokers: brokersOf(path, loaded),
       // Below a folder named after a runtime are the tests of what only that one has.
       runtime: /\/(deno|bun|node)\//.exec(path)?.[1] as RuntimeName | undefined,
-      long: rank(path) < 2,
+      long: rank(path) < LONG.length,
       alone: [...loaded.values()].some((text) => ALONE.test(text)),
     };
   }));
 }
 
-/** What takes longest: 0, or less long: 1. */
+/** What takes longest, and what takes less long, by what is in their paths. */
+const LONG: readonly (readonly string[])[] = [
+  ["fault_broker", "apache_kafka_test", "testing/million", "npm_package", "conformance/"],
+  [
+    "fault_",
+    "drivers/kafkajs_test",
+    "drivers/platformatic_test",
+    "scale/",
+    "core_test",
+    "broken_test",
+    "demo_test",
+    "embedded_kafka_test",
+    "unreachable_test",
+    "garbage_test",
+    "resources_test",
+    "process_test",
+  ],
+];
+
+/** How early a file has its turn: the lower, the earlier. */
 function rank(path: string): number {
-  if (/fault_broker|apache_kafka_test|testing\/million|conformance\/\w+_test/.test(path)) return 0;
-  return /fault_|\/drivers\/\w+_test|\/scale\/|core_test|broken_test|npm_package/.test(path)
-    ? 1
-    : 2;
+  const found = LONG.findIndex((parts) => parts.some((part) => path.includes(part)));
+  return found === -1 ? LONG.length : found;
 }
 
 /**

@@ -19,8 +19,8 @@ export interface ApacheKafkaOptions extends KafkaClusterOptions {
   /** The heap of each broker in MiB; default 512. */
   heapMb?: number;
   /**
-   * Whether it lasts so long, or has so much to do, that Java's second compiler is worth its time.
-   * Default false: a test's own Kafka starts in two thirds of the time, for half the work.
+   * Whether it has so much to do that Java's second compiler is worth its time. Default false: for
+   * tests it starts in two thirds of the time, and takes half the work.
    */
   lasting?: boolean;
 }
