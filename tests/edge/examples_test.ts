@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { runChild } from "../support/child.ts";
-import { uniqueName } from "../support/kafka/mod.ts";
+import { createTopic, produce, uniqueName } from "../support/kafka/mod.ts";
 import { addMessages, smallTopic } from "./small_topic.ts";
 
 const slow = { timeout: 60_000 };
@@ -47,6 +47,39 @@ describe("examples", () => {
     // Not the exit code: to Deno, a child that it has sent a signal has ended by it.
     assert.match(stdout, /thread stopped/);
     assert.doesNotMatch(stdout, /stored and committed: 30/);
+  });
+
+  it("ordered.ts books each message once, in order", slow, async () => {
+    // Its group is the same in every run.
+    const env = await smallTopic();
+    {
+      await using child = runChild(example("ordered"), [], env);
+      await child.line("booked 19, offset 19");
+      child.kill("SIGTERM");
+      const { stdout } = await child.ended;
+      const booked = stdout.split("\n").filter((line) => line.startsWith("booked"));
+      assert.deepEqual(booked, Array.from({ length: 20 }, (_, id) => `booked ${id}, offset ${id}`));
+    }
+    await addMessages(env.KAFKA_BOOTSTRAP_SERVERS, env.TOPIC);
+    await using child = runChild(example("ordered"), [], env);
+    assert.equal(await child.line("booked "), "0, offset 20");
+    child.kill("SIGTERM");
+    await child.ended;
+  });
+
+  it("parallel.ts seals orders on two threads, and lays a bad one aside", slow, async () => {
+    const env = await smallTopic();
+    await createTopic(env.KAFKA_BOOTSTRAP_SERVERS, `${env.TOPIC}.dead-letter`);
+    await produce(env.KAFKA_BOOTSTRAP_SERVERS, env.TOPIC, [{ value: `{"id":-1}` }]);
+    await using child = runChild(example("parallel"), [], env);
+    assert.match(await child.line("dead letter of offset 20"), /There is no order -1$/);
+    for (let id = 0; id < 20; id++) await child.line(`Order ${id} is sealed`);
+    child.kill("SIGTERM");
+    const { stdout } = await child.ended;
+    for (const thread of [0, 1]) {
+      assert.match(stdout, new RegExp(`^Thread ${thread} is set up$`, "m"));
+      assert.match(stdout, new RegExp(`^Thread ${thread} is torn down$`, "m"));
+    }
   });
 
   it("least_permissions.ts prints ten messages", slow, async () => {
