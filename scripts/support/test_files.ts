@@ -11,8 +11,9 @@ export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 const EITHER_BROKER =
   /^import \{[^}]*\b(?:sharedKafka|startKafka)\b[^}]*\} from "[^"]*\/kafka\/(?:mod|shared)\.ts"/m;
 
-/** Who imports these starts processes or threads, and who asks these measures its own process. */
-const ALONE = /^import .* from "node:(?:child_process|worker_threads)"|\b(?:memory|cpu)Usage\(/m;
+/** Who loads these starts processes or threads, and who asks these measures its own process. */
+const ALONE =
+  /^import .* from "node:(?:child_process|worker_threads)"|\bstartWorker\b|\b(?:memory|cpu)Usage\(/m;
 
 /** A file of tests. */
 export interface TestFile {
@@ -22,7 +23,7 @@ export interface TestFile {
   brokers: readonly BrokerKind[];
   /** The only runtime it is for; undefined: it is for all. */
   runtime: RuntimeName | undefined;
-  /** Whether it wants a process of its own: it starts others, or measures the one it is in. */
+  /** Whether it wants a process of its own: it starts others, or threads, or measures the one it is in. */
   alone: boolean;
   /** Whether it takes much longer than most: begun last, it would run on alone. */
   long: boolean;

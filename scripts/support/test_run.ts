@@ -205,7 +205,9 @@ class Pass {
 
   /** Adds its counts to those of all, and lets go of its Kafka. */
   async finish(result: TestRunResult, timings: boolean): Promise<void> {
-    await this.kafka.end();
+    await this.kafka.end().catch((error: Error) => {
+      this.#tally.failed.push(`its Kafka did not stop: ${error.message}`);
+    });
     if (this.#missing !== undefined) {
       const missing = `${this.#broker}: ${this.#missing}`;
       if (result.missing.includes(missing)) return;

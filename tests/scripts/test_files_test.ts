@@ -31,6 +31,15 @@ describe("findTests()", () => {
     assert.equal((await findTests("tests/errors_test.ts"))[0]!.runtime, undefined);
   });
 
+  it("knows tests that start processes or threads, however indirectly", async () => {
+    const alone = async (only: string) => (await findTests(only)).map(({ alone }) => alone);
+    for (const path of ["edge/examples_test", "core_test", "thread_manager/options_test"]) {
+      assert.deepEqual(new Set(await alone(path)), new Set([true]), path);
+    }
+    assert.deepEqual(await alone("tests/threads/varint_test.ts"), [false]);
+    assert.deepEqual(await alone("tests/testing/groups/joining_test.ts"), [false]);
+  });
+
   it("fails where nothing matches", async () => {
     await assert.rejects(findTests("no-such-test"), /Cannot find tests: no file matches "no-such-/);
   });
