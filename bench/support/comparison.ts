@@ -102,7 +102,14 @@ export function comparisonTable(
     cells: () => [],
   },
 ): string {
-  const measures = [...new Set(standings.flatMap(({ times }) => Object.keys(times)))];
+  // A measure that is missing needs no column.
+  const measures = [
+    ...new Set(
+      standings.flatMap(({ times }) =>
+        Object.keys(times).filter((measure) => !Number.isNaN(times[measure]!.median))
+      ),
+    ),
+  ];
   const hasIdeal = standings.some(({ ofIdeal }) => ofIdeal !== undefined);
   const head = [
     ...["contestant", "runtime", "messages/s", "CPU µs each"],
@@ -119,9 +126,12 @@ export function comparisonTable(
     ...measures.map((measure) => withEnds(standing.times[measure])),
     ...more.cells(row),
   ]);
-  const absent = standings.filter(({ missing }) => missing !== undefined)
-    .map(({ name, missing }) => `- ${name}: ${missing}`);
-  return [table(head, rows), ...absent.length > 0 ? ["", ...absent] : []].join("\n");
+  const reasons = new Set(standings.flatMap(({ missing }) => missing ?? []));
+  return [
+    table(head, rows),
+    ...reasons.size > 0 ? [""] : [],
+    ...[...reasons].map((reason) => `Without a figure: ${reason}`),
+  ].join("\n");
 }
 
 /** The median, or a dash for none. */

@@ -146,13 +146,13 @@ describe("compare", () => {
         cells: (row) => [`${row}`],
       }),
       [
-        "| contestant | runtime | messages/s | CPU µs each |        of the ideal |                by peer | by absent | more |",
-        "| ---------- | ------- | ---------: | ----------: | ------------------: | ---------------------: | --------: | ---: |",
-        "| peer       | Java    |         10 |       100.0 |                   - |                      - |         - |    0 |",
-        "| absent     | Python  |          - |           - |                   - |                      - |         - |    1 |",
-        "| ours       | deno    |        500 |         2.5 | 0.50 (0.50 to 0.50) | 50.00 (50.00 to 50.00) |         - |    2 |",
+        "| contestant | runtime | messages/s | CPU µs each |        of the ideal |                by peer | more |",
+        "| ---------- | ------- | ---------: | ----------: | ------------------: | ---------------------: | ---: |",
+        "| peer       | Java    |         10 |       100.0 |                   - |                      - |    0 |",
+        "| absent     | Python  |          - |           - |                   - |                      - |    1 |",
+        "| ours       | deno    |        500 |         2.5 | 0.50 (0.50 to 0.50) | 50.00 (50.00 to 50.00) |    2 |",
         "",
-        "- absent: there is no Python",
+        "Without a figure: there is no Python",
       ].join("\n"),
     );
   });
