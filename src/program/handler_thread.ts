@@ -77,8 +77,7 @@ export class HandlerThread {
       });
       this.#handle = handle;
       handle.onMessage = (message) => this.#receive(message, port2);
-      handle.onDeath = (reason) =>
-        this.#die(new ThreadError(`The thread "${name}" has died: ${reason}`));
+      handle.onDeath = (reason) => this.#die(reason);
       await this.#loaded.promise;
       this.#running = true;
       this.#ours = null;
@@ -152,7 +151,7 @@ export class HandlerThread {
   #receive(message: FromHandlerThread, port: MessagePort): void {
     if (this.#ended) return;
     this.#heard++;
-    const { name, thread, module, executor, logger } = this.#options;
+    const { thread, module, executor, logger } = this.#options;
     switch (message.type) {
       case "ready": {
         if (this.#listens) return;
@@ -176,20 +175,25 @@ export class HandlerThread {
         return;
       case "crashed": {
         const cause = decodeError(message.error);
-        return this.#die(
-          new ThreadError(`The thread "${name}" has died: ${cause.message}`, { cause }),
-        );
+        return this.#die(cause.message, cause);
       }
       case "stopped":
         return this.#stopped.resolve();
     }
   }
 
-  #die(error: ThreadError): void {
+  #die(reason: string, cause?: Error): void {
     if (this.#ended) return;
+    const { name } = this.#options;
+    const died = this.#running;
+    const error = new ThreadError(
+      died
+        ? `The thread "${name}" has died: ${reason}`
+        : `Cannot start the thread "${name}": ${reason}`,
+      { code: died ? "THREAD_DIED" : "THREAD_START_FAILED", ...(cause && { cause }) },
+    );
     // What has to hear it first is whoever waits.
     this.#loaded.reject(error);
-    const died = this.#running;
     this.terminate();
     if (died) this.#died(error);
   }
