@@ -74,7 +74,10 @@ describe("Middleware", () => {
   it("has not ended before the handler has, and does not hide what it throws", async () => {
     const held = Promise.withResolvers<void>();
     const rig = new ExecutorRig({
-      middleware: [async (_context, next) => void next(), (_context, next) => void next()],
+      middleware: [
+        (_context, next) => Promise.resolve(void next()),
+        (_context, next) => void next(),
+      ],
       handler: () => held.promise,
     });
     await rig.work(workBatch(0, [1]));
