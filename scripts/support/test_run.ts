@@ -78,8 +78,8 @@ export async function runTests(
     await inParallel(JOBS, turns, async ({ pass, job }, index) => {
       // So that it has come up when the first test wants it.
       turns[index + JOBS]?.pass.kafka.start();
-      await pass.run(job, { folder, deadline });
-      if (pass.isOver) await pass.finish(result, timings);
+      const isLast = await pass.run(job, { folder, deadline });
+      if (isLast) await pass.finish(result, timings);
     });
   } finally {
     removeFolder();
@@ -162,33 +162,32 @@ class Pass {
     this.kafka = kafka;
   }
 
-  get isOver(): boolean {
-    return this.#over === this.jobs.length;
-  }
-
+  /** Runs some of its tests; true: they were the last. */
   async run(
     job: TestJob,
     { folder, deadline }: { folder: string; deadline: number },
-  ): Promise<void> {
+  ): Promise<boolean> {
     try {
       const kafka = await this.kafka.start();
-      if ("reason" in kafka) return void (this.#missing = kafka.reason);
-      if (this.#began === undefined) {
-        this.#began = performance.now();
-        const count = `${this.#files} files in ${this.jobs.length} processes`;
-        progress.line(`${this.#label}: ${count}, ${kafka.source} at ${kafka.bootstrapServers}`);
+      if ("reason" in kafka) this.#missing = kafka.reason;
+      else {
+        this.#begin(kafka);
+        const timeoutMs = Math.min(JOB_LIMIT_MS, deadline - performance.now());
+        if (timeoutMs <= 0) throw new Error("the whole run has taken too long");
+        const options = { runtime: this.#runtime, env: kafka.variables, folder, timeoutMs };
+        this.#add(job, await runJob(job, options));
       }
-      const timeoutMs = Math.min(JOB_LIMIT_MS, deadline - performance.now());
-      if (timeoutMs <= 0) throw new Error("the run has taken too long");
-      this.#add(
-        job,
-        await runJob(job, { runtime: this.#runtime, env: kafka.variables, folder, timeoutMs }),
-      );
     } catch (error) {
-      this.#tally.failed.push(`${jobName(job)} did not begin: ${(error as Error).message}`);
-    } finally {
-      this.#over++;
+      this.#tally.failed.push(`${jobName(job)} could not run: ${(error as Error).message}`);
     }
+    return ++this.#over === this.jobs.length;
+  }
+
+  #begin({ source, bootstrapServers }: BorrowedKafka): void {
+    if (this.#began !== undefined) return;
+    this.#began = performance.now();
+    const count = `${this.#files} files in ${this.jobs.length} processes`;
+    progress.line(`${this.#label}: ${count}, ${source} at ${bootstrapServers}`);
   }
 
   #add(job: TestJob, { passed, failed, skipped, output, ms }: TestJobResult): void {
