@@ -89,8 +89,11 @@ export async function runCommand(
   }
 }
 
-/** Ends with all that was started when this process is interrupted. */
-function endTogether(): void {
+/**
+ * Has this process, when it is interrupted, end with all the commands it runs, and by `process.exit()`.
+ * {@linkcode runCommand} sees to it too.
+ */
+export function endTogether(): void {
   if (listening) return;
   listening = true;
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {

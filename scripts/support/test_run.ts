@@ -6,6 +6,7 @@ import process from "node:process";
 import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
 import type { Tally } from "./junit.ts";
 import { borrowApacheKafka, type BorrowedKafka, borrowEmbeddedKafka } from "./kafka.ts";
+import { endTogether } from "./processes.ts";
 import { obtainRuntime, type Runtime, type RuntimeName, RUNTIMES } from "./runtimes.ts";
 import { findTests, type TestFile } from "./test_files.ts";
 import { jobName, planJobs, runJob, type TestJob, type TestJobResult } from "./test_jobs.ts";
@@ -70,6 +71,7 @@ export async function runTests(
   }
   const folder = await mkdtemp(join(tmpdir(), "kafka-threads-tests-"));
   // Not only when this function ends: an interrupt ends the process.
+  endTogether();
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   process.once("exit", removeFolder);
   try {
