@@ -288,11 +288,14 @@ export class Executor {
       this.flush();
       this.#pace.worked(this.#planned, this.#work());
     }
-    this.#credit.turnOver({
-      queued: this.#queue.count,
-      free: this.#options.concurrency - this.#slots,
-      begun: this.#begunInSlice,
-    });
+    // One that had to begin alone has left the others waiting: that says nothing about their number.
+    if (!this.#alone) {
+      this.#credit.turnOver({
+        queued: this.#queue.count,
+        free: this.#options.concurrency - this.#slots,
+        begun: this.#begunInSlice,
+      });
+    }
     this.flush();
     if (this.#canPlan()) this.#schedule();
   }
