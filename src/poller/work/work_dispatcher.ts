@@ -199,7 +199,7 @@ export class WorkDispatcher {
       this.#formerly.add(key);
       if (this.#partitions.get(key) !== partition) continue;
       this.#partitions.delete(key);
-      if (partition.inFlight > 0) this.#gone.set(key, partition);
+      this.#keep(key, partition);
     }
   }
 
@@ -226,8 +226,10 @@ export class WorkDispatcher {
       }
       const { records, nextOffset, endOffset } = batch;
       const table = isRecordTable(records) ? records : tableOfRecords(records, now);
-      if (table.count > 0) {
-        const reason = this.#restore(partition, table.offsets[table.count - 1]! + 1, endOffset);
+      const seen = table.count > 0 ? table.offsets[table.count - 1]! + 1 : nextOffset ?? 0;
+      // Before anything can be committed, which would take the place of that metadata.
+      if (table.count > 0 || seen > (partition.position ?? 0)) {
+        const reason = this.#restore(partition, seen, endOffset);
         if (reason !== null) warnings.push({ partition, reason });
       }
       const { lanes, leftOut } = partition.add(table, now, nextOffset, endOffset);
@@ -613,12 +615,19 @@ export class WorkDispatcher {
       return;
     }
     const key = keyOf(partition);
-    if (partition.inFlight === 0 && this.#gone.get(key) === partition) this.#gone.delete(key);
+    this.#keep(key, this.#gone.get(key));
     const successor = this.#partitions.get(key);
     const counterpart = successor?.counterpart(lane);
     if (successor !== undefined && counterpart !== undefined) {
       this.#consider(successor, counterpart, now);
     }
+  }
+
+  /** Keeps what is under way of assignments that are over, so that the next one waits for it. */
+  #keep(key: string, partition: WorkPartition | undefined): void {
+    const left = partition?.lastUnderWay ?? null;
+    if (left === null) this.#gone.delete(key);
+    else this.#gone.set(key, left);
   }
 
   #considerLowest(partition: WorkPartition, now: number): void {

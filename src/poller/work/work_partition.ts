@@ -108,6 +108,11 @@ export class WorkPartition implements Ledger {
     return this.#handed;
   }
 
+  /** This assignment, or the last one before it, if it has something under way. */
+  get lastUnderWay(): WorkPartition | null {
+    return this.#handed > 0 ? this : this.#before();
+  }
+
   /** Messages that are in memory, and their bytes. */
   get held(): { messages: number; bytes: number } {
     return {
@@ -346,8 +351,7 @@ export class WorkPartition implements Ledger {
   }
 
   #before(): WorkPartition | null {
-    if (this.#predecessor?.inFlight === 0) this.#predecessor = this.#predecessor.#before();
-    return this.#predecessor;
+    return this.#predecessor = this.#predecessor?.lastUnderWay ?? null;
   }
 
   #settle(task: Task): void {
