@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 
@@ -10,8 +10,6 @@ export interface CommandOptions {
   cwd?: string;
   /** Kept and returned instead of being shown; default false. */
   quiet?: boolean;
-  /** Changes what it prints on its way to our output; default: nothing changes. */
-  rewrite?: (text: string) => string;
   /** After so many milliseconds it is killed, with all it has started; default: never. */
   timeoutMs?: number;
 }
@@ -26,15 +24,17 @@ export interface CommandResult {
   late: boolean;
 }
 
-/** How long what a command left behind, out of our reach, may hold its output open. */
-const CLOSING_MS = 5_000;
+/** How long what a command has started may go on after it: Kafka's guards clean up. */
+const CLOSING_MS = 3_000;
 
-const running = new Set<number>();
+/** The commands that run, by process number. */
+const running = new Map<number, Promise<unknown>>();
 let listening = false;
+let interrupted = false;
 
 /**
  * Runs a command to its end. It is the head of a process group of its own, so that whatever it has
- * started ends with it when this process is interrupted or its time is over.
+ * started ends with it, also when this process is interrupted or its time is over.
  *
  * @param command The program and its arguments.
  * @param options How.
@@ -46,47 +46,50 @@ export async function runCommand(
   options: CommandOptions = {},
 ): Promise<CommandResult> {
   endTogether();
-  const { quiet, rewrite } = options;
+  if (interrupted) return await forever();
+  const stdio = options.quiet ? "pipe" : "inherit";
   const child = spawn(program!, args, {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
-    stdio: ["ignore", quiet || rewrite ? "pipe" : "inherit", quiet ? "pipe" : "inherit"],
+    stdio: ["ignore", stdio, stdio],
     detached: true,
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding("utf8").on("data", (text: string) => {
-      if (quiet) output += text;
-      else process.stdout.write(rewrite!(text));
-    });
+    stream?.setEncoding("utf8").on("data", (text: string) => output += text);
   }
+  const { pid } = child;
+  // Where there is no such program, this is what says so.
+  if (pid === undefined) throw (await once(child, "error"))[0];
+  const ended = untilEnded(child, pid);
+  running.set(pid, ended);
   let late = false;
   const timer = options.timeoutMs === undefined ? undefined : setTimeout(() => {
     late = true;
-    killGroup(child.pid!, "SIGKILL");
+    kill(pid);
   }, options.timeoutMs);
-  try {
-    if (child.pid !== undefined) running.add(child.pid);
-    const closed = once(child, "close");
-    // Where there is no such program, whoever waits for its exit hears of it.
-    closed.catch(() => {});
-    const [code] = await once(child, "exit") as [number | null];
-    // What it has left behind would go on using the machine, and keep the output open.
-    if (child.pid !== undefined) killGroup(child.pid, "SIGKILL");
-    const patience = setTimeout(() => {
-      child.stdout?.destroy();
-      child.stderr?.destroy();
-    }, CLOSING_MS);
-    await closed;
-    clearTimeout(patience);
-    return { code: code ?? 1, output, late };
-  } finally {
-    clearTimeout(timer);
-    if (child.pid !== undefined) {
-      running.delete(child.pid);
-      killGroup(child.pid, "SIGKILL");
-    }
-  }
+  const code = await ended;
+  clearTimeout(timer);
+  running.delete(pid);
+  if (interrupted) return await forever();
+  return { code: code ?? 1, output, late };
+}
+
+/** Waits for the end of a process and of all that it has started, and sees to the latter. */
+async function untilEnded(child: ChildProcess, pid: number): Promise<number | null> {
+  const closed = once(child, "close");
+  const [code] = await once(child, "exit") as [number | null];
+  // What it has left behind would go on using the machine; what still cleans up holds the output.
+  const patience = setTimeout(() => {
+    kill(-pid);
+    // And what is out of our reach.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  }, CLOSING_MS);
+  await closed;
+  clearTimeout(patience);
+  kill(-pid);
+  return code;
 }
 
 /**
@@ -97,17 +100,28 @@ export function endTogether(): void {
   if (listening) return;
   listening = true;
   for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-    process.on(signal, () => {
-      for (const pid of running) killGroup(pid, "SIGKILL");
+    process.on(signal, async () => {
+      // Twice: whoever sends it has no patience.
+      for (const pid of running.keys()) kill(interrupted ? -pid : pid);
+      if (!interrupted) {
+        interrupted = true;
+        await Promise.all(running.values());
+      }
       // Kafka's guards see this process go and clean up after it.
       process.exit(code);
     });
   }
 }
 
-function killGroup(pid: number, signal: NodeJS.Signals): void {
+/** What this process waits for that is about to exit. */
+function forever(): Promise<never> {
+  return new Promise(() => {});
+}
+
+/** Kills a process, or, by a negative number, a group. */
+function kill(pid: number): void {
   try {
-    process.kill(-pid, signal);
+    process.kill(pid, "SIGKILL");
   } catch {
     // It has ended already.
   }
