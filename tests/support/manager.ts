@@ -121,7 +121,7 @@ let checked: Promise<void> | undefined;
  * `deno test` checks the types of a worker's modules when it starts, which takes seconds, and as often
  * as workers start side by side until one is through. One worker goes ahead for all.
  */
-function typesChecked(): Promise<void> {
+export function typesChecked(): Promise<void> {
   return checked ??= new Promise((resolve, reject) => {
     if (!("Deno" in globalThis)) return resolve();
     const worker = new Worker(new URL("../../workers/poller.ts", import.meta.url), {
@@ -217,16 +217,17 @@ export async function take(messages: AsyncIterable<Message>, count: number): Pro
 /**
  * Waits until a manager's figures are as they should be; each look is an answer of its thread.
  *
- * @param manager A running manager.
+ * @typeParam Stats What the figures are.
+ * @param manager A running manager, or consumer.
  * @param what Named in the error if they never are.
  * @param holds What to wait for.
  * @returns The figures.
  */
-export async function untilStats(
-  manager: ThreadManager,
+export async function untilStats<Stats>(
+  manager: { stats(): Stats; health(): Promise<unknown> },
   what: string,
-  holds: (stats: ReturnType<ThreadManager["stats"]>) => boolean,
-): Promise<ReturnType<ThreadManager["stats"]>> {
+  holds: (stats: Stats) => boolean,
+): Promise<Stats> {
   let stats = manager.stats();
   await withPatience(() => `${what}: the figures are ${JSON.stringify(stats)}`, async (over) => {
     while (!holds(stats)) {
