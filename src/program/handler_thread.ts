@@ -71,9 +71,11 @@ export class HandlerThread {
     const timer = setTimeout(() => this.#loaded.reject(this.#tooSlow()), startTimeoutMs);
     try {
       const source = worker ?? siblingModule("../../workers/handler", import.meta.url);
+      // The poller's thread keeps the program alive. This one must not: on Deno one that hangs could
+      // then only be ended by whoever ends the program.
       const handle = startWorker<FromHandlerThread, ToHandlerThread>(source, {
         name,
-        daemon: false,
+        daemon: true,
       });
       this.#handle = handle;
       handle.onMessage = (message) => this.#receive(message, port2);

@@ -4,7 +4,7 @@ import { runChild } from "../support/child.ts";
 
 const PROGRAM = new URL("./fixtures/hang_program.ts", import.meta.url);
 
-// In a process of its own: on Deno nothing but its end stops the loop.
+// In a process of its own, which ends by itself: on Deno nothing else stops the loop.
 describe("a handler thread that hangs", () => {
   for (const does of ["loop", "hang"]) {
     it(`in "${does}" has announced what it hangs in, and is replaced`, async () => {
