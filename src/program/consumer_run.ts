@@ -3,6 +3,7 @@
 import { Executor } from "../executor/executor.ts";
 import type { Handler } from "../handler.ts";
 import type { ResolvedConsumerOptions } from "../options/consumer_options.ts";
+import type { Channel } from "../threads/channel.ts";
 import { encodeError } from "../threads/error_wire.ts";
 import type { FromPoller, WireEvent, WorkSnapshot } from "../threads/messages.ts";
 import { portChannel } from "../threads/port_channel.ts";
@@ -112,15 +113,26 @@ export class ConsumerRun extends PollerRun {
   protected override async prepare(): Promise<void> {
     if (this.#threads !== null) return await this.#threads.start();
     const { port1, port2 } = new MessageChannel();
-    const channel = portChannel<ToExecutor, FromExecutor>(port1);
     const { handler, executor, logger, owner } = this.#options;
     if (handler.kind !== "function") return;
     const { handle, ...rest } = handler;
-    const inside: Handler<never> = (context, data, message) =>
-      runInside(owner, () => (handle as Handler)(context, data, message));
-    const handlers = { handler: inside, ...rest };
+    const port = portChannel<ToExecutor, FromExecutor>(port1);
+    const channel: Channel<ToExecutor, FromExecutor> = {
+      post: port.post,
+      // All that the executor does follows from what it is sent: marked here, every handler it calls is,
+      // at no cost for each of them.
+      get onMessage() {
+        return port.onMessage;
+      },
+      set onMessage(listener: ((message: ToExecutor) => void) | null) {
+        port.onMessage = listener === null
+          ? null
+          : (message) => runInside(owner, () => listener(message));
+      },
+    };
+    const handlers = { handler: handle as Handler<never>, ...rest };
     this.#executor = new Executor(channel, handlers, executor, logger);
-    this.#closePort = channel.close;
+    this.#closePort = port.close;
     this.#executor.start();
     this.#waiting.push({ id: this.#nextExecutor++, port: port2 });
   }
