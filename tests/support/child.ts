@@ -4,7 +4,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** What it takes to end: a child that has not ended after this time is killed. */
+/** What it takes to end: a child that has not ended after this time is killed, if nothing else is said. */
 const PATIENCE_MS = 60_000;
 
 /** How a child process ended. */
@@ -39,12 +39,14 @@ export interface Child extends AsyncDisposable {
  * @param program Its file.
  * @param args Its arguments.
  * @param env Variables to set beside those of this process; undefined removes one.
+ * @param patienceMs After how many milliseconds it is killed; default 60,000.
  * @returns The process.
  */
 export function runChild(
   program: URL,
   args: readonly string[] = [],
   env: Record<string, string | undefined> = {},
+  patienceMs = PATIENCE_MS,
 ): Child {
   const child = spawn(process.execPath, [...runtimeArgs(), fileURLToPath(program), ...args], {
     // What `node --test` tells its own children would change how this one reports.
@@ -66,7 +68,7 @@ export function runChild(
   child.stderr.setEncoding("utf8").on("data", (text) => stderr += text);
   // A child that is gone reads no more.
   child.stdin.on("error", () => {});
-  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), patienceMs);
   const ended = once(child, "close").then(([code, signal]): Ended => {
     clearTimeout(timer);
     over = true;
