@@ -24,7 +24,7 @@ const lastResort = fc.constantFrom("stop", "skip", "skip", "dead-letter", "dead-
 
 const options: fc.Arbitrary<Scenario["options"]> = fc.record({
   order: fc.constantFrom("key", "key", "partition", "none"),
-  each: fc.nat(7).map((number) => number === 0),
+  each: fc.nat(5).map((number) => number === 0),
   handlerBatch: fc.option(
     fc.record({ size: fc.integer({ min: 1, max: 4 }), waitMs: fc.constantFrom(0, 5, 50) }),
     { freq: 2 },
