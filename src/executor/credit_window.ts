@@ -69,9 +69,15 @@ export class CreditWindow {
 
   /** A call could begin, and there is no message for it. */
   ranDry(): void {
-    if (!this.#usedUp) return;
+    // Where all that is here is under way and nothing is asked for, nothing would come any more.
+    const needsMore = this.#asked <= 0 && this.#held >= this.#window;
+    if (!this.#usedUp && !needsMore) return;
     this.#usedUp = false;
-    this.#window = Math.min(Math.max(LARGEST_WINDOW, this.#usual), this.#window * 2);
+    this.#window = Math.min(
+      Math.max(LARGEST_WINDOW, this.#usual),
+      // It may have shrunk below what has turned out to stay under way.
+      Math.max(this.#window * 2, this.#held + this.#unit),
+    );
   }
 
   /** A turn is over. */

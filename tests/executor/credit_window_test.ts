@@ -58,6 +58,23 @@ describe("CreditWindow", () => {
     }
   });
 
+  it("asks for more where all that is here stays under way", () => {
+    const window = new CreditWindow({ concurrency: 64, callSize: 1 });
+    const credit = window.take();
+    window.received(credit);
+    // The first handler took all of a slice: the window shrinks to what has begun in it.
+    window.turnOver({ queued: credit - 1, free: 63, begun: 1 });
+    // The others have begun, and none of them ends.
+    let held = credit;
+    while (held < 64) {
+      window.turnOver({ queued: 0, free: 64 - held, begun: 1 });
+      const more = window.take();
+      assert(more > 0, `nothing is asked for, and ${held} are under way`);
+      window.received(more);
+      held += more;
+    }
+  });
+
   it("that is closed asks for nothing", () => {
     const window = new CreditWindow({ concurrency: 4, callSize: 1 });
     window.close();
