@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { KafkaConfig } from "kafkajs";
 import { after, before, describe, it } from "#std/testing/bdd";
 import { makeCertificates } from "./kafka/certificates.ts";
-import { quietClient, withAdmin } from "./kafka/client.ts";
+import { keepRunning, quietClient, withAdmin } from "./kafka/client.ts";
 import {
   committedMetadata,
   committedOffsets,
@@ -91,7 +91,7 @@ export function kafkaContract<Cluster extends KafkaCluster>(
       const joined = new Promise((resolve) => consumer.on("consumer.group_join", resolve));
       await consumer.connect();
       await consumer.subscribe({ topic });
-      await consumer.run({ autoCommit: false, eachMessage: () => Promise.resolve() });
+      await keepRunning(consumer, { autoCommit: false, eachMessage: () => Promise.resolve() });
       await joined;
       await consumer.commitOffsets([{ topic, partition: 1, offset: "7", metadata: "m" }]);
       const { state, members } = await describeGroup(bootstrapServers, groupId);
@@ -239,7 +239,7 @@ async function read(bootstrapServers: string, topic: string, count: number) {
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   await new Promise<void>((resolve) =>
-    consumer.run({
+    keepRunning(consumer, {
       eachBatch: ({ batch }) => {
         for (const { offset, key, value } of batch.messages) {
           messages.push({

@@ -1,4 +1,11 @@
-import { type Admin, Kafka, type KafkaConfig, logLevel } from "kafkajs";
+import {
+  type Admin,
+  type Consumer,
+  type ConsumerRunConfig,
+  Kafka,
+  type KafkaConfig,
+  logLevel,
+} from "kafkajs";
 
 /**
  * Makes a kafkajs client that prints nothing.
@@ -40,4 +47,27 @@ export async function withAdmin<T>(
   } finally {
     await admin.disconnect();
   }
+}
+
+/**
+ * Runs a consumer of kafkajs, and again where it gives up.
+ *
+ * When a group's coordinator still loads, as that of a new Kafka does, it disconnects and begins anew;
+ * and when a connection ends just while it looks for its coordinator, such as the one it has left, it
+ * gives up for good (`KafkaJSGroupCoordinatorNotFound`). A test would wait for ever.
+ *
+ * @param consumer The consumer, connected and subscribed; its `disconnect()` ends this.
+ * @param config What `run()` takes.
+ */
+export async function keepRunning(consumer: Consumer, config: ConsumerRunConfig): Promise<void> {
+  const { disconnect } = consumer;
+  let over = false;
+  consumer.disconnect = () => {
+    over = true;
+    return disconnect();
+  };
+  consumer.on("consumer.crash", ({ payload }) => {
+    if (!payload.restart && !over) void consumer.run(config);
+  });
+  await consumer.run(config);
 }

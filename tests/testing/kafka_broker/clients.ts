@@ -1,5 +1,6 @@
 // Clients that we did not write, in one vocabulary: they produce, and consume in a group.
 import { Consumer, Producer, stringDeserializers, stringSerializers } from "@platformatic/kafka";
+import { keepRunning } from "../../support/kafka/client.ts";
 import { eagerClient } from "./support.ts";
 
 /** A message as a client got it. */
@@ -67,31 +68,16 @@ const kafkajs: TestClient = {
       maxWaitTimeInMs: 100,
     });
     const { messages, add, atLeast } = collector();
-    let closed = false;
-    const run = () =>
-      consumer.run({
-        autoCommitThreshold: 1,
-        eachMessage: ({ partition, message }) => {
-          add({ partition, offset: Number(message.offset), value: `${message.value}` });
-          return Promise.resolve();
-        },
-      });
-    // It gives up for good (KafkaJSGroupCoordinatorNotFound) when a connection ends just while it looks
-    // for its coordinator, be it that of its former self, which it left because the coordinator loaded.
-    consumer.on("consumer.crash", ({ payload }) => {
-      if (!payload.restart && !closed) void run();
-    });
     await consumer.connect();
     await consumer.subscribe({ topic, fromBeginning: true });
-    await run();
-    return {
-      messages,
-      atLeast,
-      close: () => {
-        closed = true;
-        return consumer.disconnect();
+    await keepRunning(consumer, {
+      autoCommitThreshold: 1,
+      eachMessage: ({ partition, message }) => {
+        add({ partition, offset: Number(message.offset), value: `${message.value}` });
+        return Promise.resolve();
       },
-    };
+    });
+    return { messages, atLeast, close: () => consumer.disconnect() };
   },
 };
 
