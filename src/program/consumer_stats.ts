@@ -76,7 +76,7 @@ export function consumerStatsOf(
       skipped: work?.skipped ?? 0,
       deadLetters: work?.deadLettered ?? 0,
       leftOut: work?.leftOut ?? 0,
-      busyMs: (work?.executors ?? []).reduce((sum, { busyMs }) => sum + busyMs, 0),
+      busyMs: work?.busyMs ?? 0,
       threads: threads?.map(({ thread, state, restarts }) => ({ thread, state, restarts })) ??
         (run === null ? [] : [{ thread: null, state: "running", restarts: 0 }]),
       abandonedThreads: run?.threads?.abandoned ?? 0,

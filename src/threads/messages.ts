@@ -124,6 +124,8 @@ export interface WorkSnapshot {
   deadLettered: number;
   /** Messages that were not handled again, as a commit's metadata knew them as finished. */
   leftOut: number;
+  /** Milliseconds that handlers have taken in all. */
+  busyMs: number;
   /** Whether the program has paused the consumer. */
   paused: boolean;
   /** Milliseconds for which the oldest message has been handed over and not answered for, or null. */

@@ -66,6 +66,8 @@ export interface WorkCounts {
   deadLettered: number;
   /** Messages that the commit's metadata knew as finished. */
   leftOut: number;
+  /** Milliseconds that handlers have taken, those of executors that are gone included. */
+  busyMs: number;
 }
 
 /** What an executor says of itself. */
@@ -119,6 +121,7 @@ export class WorkDispatcher {
     skipped: 0,
     deadLettered: 0,
     leftOut: 0,
+    busyMs: 0,
   };
   /** Whether nothing is fetched and nothing starts, as the program asked for. */
   paused = false;
@@ -254,6 +257,7 @@ export class WorkDispatcher {
     if (executor === undefined) return;
     executor.credit += credit;
     executor.busyMs += busyMs;
+    this.counts.busyMs += busyMs;
     executor.waitingSince = executor.underWay > 0 ? now : null;
     executor.final = final;
     if (begun !== null || final) executor.plan = [...this.#named(begun)];

@@ -219,6 +219,13 @@ describe("WorkDispatcher: executors that are gone", () => {
     return { dispatcher, names, lost, begins };
   };
 
+  it("leave the time that their handlers took in the total", () => {
+    const { dispatcher, lost } = prepare({ 0: "a" });
+    dispatcher.heard(1, { credit: 0, begun: null, busyMs: 30 }, 0);
+    lost(false);
+    assert.equal(dispatcher.counts.busyMs, 30);
+  });
+
   it("sends several that may be to blame alone, without a lost attempt", () => {
     const { dispatcher, lost, begins } = prepare({ 0: "a", 1: "b", 2: "c" });
     begins(0, 1);
