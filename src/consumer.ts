@@ -93,9 +93,9 @@ export class Consumer extends EventTarget implements AsyncDisposable {
 
   /**
    * Stops: takes no more messages, lets handlers finish, commits, leaves the group. From any state, and
-   * as often as you like; it never rejects. A handler that still runs a second before `stopTimeoutMs` is
-   * over has its signal aborted; what is under way at the end is abandoned, and `closed` rejects with a
-   * `StopTimeoutError`.
+   * as often as you like; it never rejects. A handler that still runs 3 seconds before `stopTimeoutMs` is
+   * over (less, where that is short) has its signal aborted; what is under way a second later is
+   * abandoned, so that the rest can be committed, and `closed` rejects with a `StopTimeoutError`.
    *
    * Within a handler function it resolves at once, as it would otherwise wait for its own caller.
    *
