@@ -311,7 +311,7 @@ export class WorkPartition implements Ledger {
     if (this.#metadataBytes === 0) return { offset: base };
     const { metadata, complete } = encodeOffsetMap(
       base,
-      this.#rangesBeyond(base),
+      this.#tracker.finishedBeyond(Math.max(base, this.position ?? 0)),
       this.#metadataBytes,
     );
     this.#mapIsFull = !complete;
@@ -321,12 +321,6 @@ export class WorkPartition implements Ledger {
   wasCommitted({ offset }: CommitPoint): void {
     this.committed = offset;
     this.#committedProgress = this.#sentProgress;
-  }
-
-  *#rangesBeyond(base: number): Generator<OffsetRange> {
-    for (const range of this.#tracker.finishedBeyond(this.position ?? 0)) {
-      if (range[1] > base) yield range[0] >= base ? range : [base, range[1]];
-    }
   }
 
   /** The offset behind all that is finished; null before anything is known. */
