@@ -81,12 +81,11 @@ export class Consumer extends EventTarget implements AsyncDisposable {
    */
   start(): Promise<this> {
     if (this.#starting === null) {
-      const starting = this.#start();
+      // Over before it settles: whoever waits for it may stop, and start again, at once.
+      const starting = this.#start().finally(() => this.#starting = null);
       this.#starting = starting;
       // A floating start() is answered by `closed`, the state and the log.
-      starting.catch(() => {}).finally(() => {
-        if (this.#starting === starting) this.#starting = null;
-      });
+      starting.catch(() => {});
     }
     return this.#starting;
   }
