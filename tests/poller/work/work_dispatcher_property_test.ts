@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, it } from "#std/testing/bdd";
 import { type Event, type EventName, EVENTS, type Scenario, walk } from "./dispatcher_world.ts";
 
-const RUNS = Number(process.env["KAFKA_THREADS_TEST_RUNS"] ?? 300);
+const RUNS = Number(process.env["KAFKA_THREADS_TEST_RUNS"] ?? 200);
 
 const event: fc.Arbitrary<Event> = fc.record({
   do: fc.oneof(
@@ -46,7 +46,7 @@ const options: fc.Arbitrary<Scenario["options"]> = fc.record({
   batchSize: fc.integer({ min: 1, max: 12 }),
 }) as fc.Arbitrary<Scenario["options"]>;
 
-export const scenario = (events: number): fc.Arbitrary<Scenario> =>
+const scenario = (events: number): fc.Arbitrary<Scenario> =>
   fc.record({
     options,
     countsHanded: fc.nat(9).map((number) => number === 0),
