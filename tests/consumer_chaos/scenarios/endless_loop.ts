@@ -35,7 +35,8 @@ export async function endlessLoop(options: EndlessLoopOptions): Promise<EndlessL
   });
   const history = new History(topic.placeOf);
   await using journal = await Journal.create(history.add);
-  journal.plan(handlerPlan({ loops: [looping], workMs: 2 }));
+  // Each begins by itself: among several that began at once nobody could tell which one loops.
+  journal.plan(handlerPlan({ loops: [looping], workMs: 2, sync: 0 }));
   await topic.produce();
   await using member = new Member(journal, {
     kind: "parallel",
