@@ -11,7 +11,7 @@ import {
 import { rejection } from "../thread_manager/shared.ts";
 import { createTopic, produce, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
-import { Collector, newTopic, untilCommitted } from "../support/manager.ts";
+import { Collector, newTopic, untilCommitted, untilStats } from "../support/manager.ts";
 import { sideBySide } from "../support/side_by_side.ts";
 import {
   bootstrapServers,
@@ -184,13 +184,18 @@ describe("Failures in ordered and parallel consumers", needsKafka, () => {
       if (data !== 0) throw new Error(`not ${data}`);
     }, { onError: { then: "dead-letter", deadLetterTopic: `${name}.{topic}.dead` } });
     await consumer.start();
+    const { handlers } = await untilStats(
+      consumer,
+      "all are stored",
+      ({ handlers }) => handlers.deadLetters === 4,
+    );
+    assert.equal(handlers.handled, 2);
     for (const topic of topics) {
       const letters = readTopic(`${name}.${topic}.dead`);
       assert.deepEqual((await letters).map((letter) => letter.text()).toSorted(), ["1", "2"]);
     }
     await consumer.stop();
     for (const topic of topics) assert.deepEqual(await committed(groupId, topic), [3]);
-    assert.equal(consumer.stats().handlers.deadLetters, 4);
   });
 
   scenario("a failure that stops it leaves what is finished noted", async (scope) => {
