@@ -2,7 +2,7 @@
 
 import { StateError } from "../errors.ts";
 import type { Middleware, MiddlewareContext } from "../handler.ts";
-import { isThenable } from "./thenable.ts";
+import { isThenable } from "../threads/thenable.ts";
 
 /** A handler of whatever kind: of a message, or of a batch. */
 export type AnyHandler = (context: MiddlewareContext, data: unknown, messages: unknown) => unknown;

@@ -4,6 +4,7 @@ import { BatchError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { Message } from "../message.ts";
 import type { Channel } from "../threads/channel.ts";
+import { Deque } from "../threads/deque.ts";
 import { encodeError } from "../threads/error_wire.ts";
 import { TimeSlice } from "../threads/time_slice.ts";
 import type { ExecutorOptions, Failure, FromExecutor, ToExecutor } from "../threads/work.ts";
@@ -12,14 +13,13 @@ import { abortCall, abortReason, CallContext, type CallScope } from "./call_cont
 import { CreditWindow } from "./credit_window.ts";
 import { Deadlines } from "./deadlines.ts";
 import { abortError, handlerError, isRetriable, timeoutError } from "./failure.ts";
-import { Fifo } from "./fifo.ts";
 import type { Handlers } from "./handlers.ts";
 import { NameList } from "./name_list.ts";
 import { Pace } from "./pace.ts";
 import { dataReader } from "./read_data.ts";
 import type { Run, WorkMessages } from "./run.ts";
 import { type Surroundings, systemSurroundings } from "./surroundings.ts";
-import { isThenable } from "./thenable.ts";
+import { isThenable } from "../threads/thenable.ts";
 import { WorkQueue } from "./work_queue.ts";
 
 /** How long a handler may go on after its signal has aborted before that is told. */
@@ -82,11 +82,11 @@ export class Executor {
 
   readonly #queue = new WorkQueue();
   /** Runs that hold a slot, and whose next message is not announced. */
-  readonly #waiting = new Fifo<Run>();
+  readonly #waiting = new Deque<Run>();
   /** Runs that hold a slot, and whose next message is announced. */
-  readonly #going = new Fifo<Run>();
+  readonly #going = new Deque<Run>();
   /** Runs whose first message is announced, and that have no slot yet. */
-  readonly #opened = new Fifo<Run>();
+  readonly #opened = new Deque<Run>();
   /** Calls under way that have time left. */
   readonly #inTime: Deadlines<Call>;
   /** Calls under way whose signal has aborted because their time was over. */
@@ -322,7 +322,7 @@ export class Executor {
     };
     // First what can begin at once: runs that have a slot, then as many new ones as there are slots.
     while (left > 0 && this.#waiting.length > 0) {
-      if (!this.#mayBegin(this.#waiting.first!.messages.solo, plan)) break;
+      if (!this.#mayBegin(this.#waiting.at(0)!.messages.solo, plan)) break;
       const run = this.#waiting.shift()!;
       announce(run, 1);
       this.#going.push(run);

@@ -6,7 +6,7 @@ import type { Message } from "../message.ts";
 import { errorText } from "../threads/error_text.ts";
 import { placeOf } from "./failure.ts";
 import type { Handlers } from "./handlers.ts";
-import { isThenable } from "./thenable.ts";
+import { isThenable } from "../threads/thenable.ts";
 
 /**
  * Makes a reader of data. What it throws, or rejects with, is a {@linkcode MessageError}.

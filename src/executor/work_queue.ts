@@ -1,7 +1,7 @@
 /** Runs that have not begun, in the order in which they came. */
 
+import { Deque } from "../threads/deque.ts";
 import type { WorkBatch } from "../threads/work.ts";
-import { Fifo } from "./fifo.ts";
 import { Run, WorkMessages } from "./run.ts";
 
 interface Queued {
@@ -15,7 +15,7 @@ interface Queued {
 
 /** A queue of runs. */
 export class WorkQueue {
-  readonly #batches = new Fifo<Queued>();
+  readonly #batches = new Deque<Queued>();
   #count = 0;
 
   /** How many messages wait. */
@@ -25,7 +25,7 @@ export class WorkQueue {
 
   /** Whether the next run is to begin with nothing else. */
   get soloFirst(): boolean {
-    return this.#batches.first?.messages.solo ?? false;
+    return this.#batches.at(0)?.messages.solo ?? false;
   }
 
   /** Adds the runs of a batch. */
@@ -37,7 +37,7 @@ export class WorkQueue {
 
   /** Takes the next run; undefined if there is none. */
   shift(): Run | undefined {
-    const batch = this.#batches.first;
+    const batch = this.#batches.at(0);
     if (batch === undefined) return undefined;
     const length = batch.runs[batch.run++]!;
     const run = new Run(batch.messages, batch.next, batch.next += length);

@@ -3,6 +3,7 @@
 import { HandlerError } from "../errors.ts";
 import { Message } from "../message.ts";
 import { errorText } from "../threads/error_text.ts";
+import { isThenable } from "../threads/thenable.ts";
 import { yieldToLoop } from "../threads/turns.ts";
 import type { Inbox, InboxBatch } from "./inbox.ts";
 import { TimeSlice } from "../threads/time_slice.ts";
@@ -59,10 +60,6 @@ async function deliverBatch(
     }
   }
   if (inbox.head() === batch) inbox.settle();
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value;
 }
 
 /** Hands messages out to `for await`, one at a time: asking for the next one finishes the last. */

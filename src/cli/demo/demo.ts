@@ -81,6 +81,8 @@ async function runShop(world: WorldThread, bootstrapServers: string, shop: Shop)
     } finally {
       clearInterval(ticks);
     }
+    // Asks the threads, so that the last figures are of now.
+    await Promise.all(everybody.map((one) => one.health()));
     console.log(table.line());
     const rebalances = everybody.reduce((sum, one) => sum + one.stats().rebalances, 0);
     console.log();

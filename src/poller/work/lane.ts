@@ -1,6 +1,6 @@
 /** Messages that wait for each other, or, in a free lane, for nothing but their turn. */
 
-import { Deque } from "./deque.ts";
+import { Deque } from "../../threads/deque.ts";
 import type { Task } from "./task.ts";
 
 /** Messages of one partition that have one order: those of a key, of the partition, or those with none. */

@@ -130,9 +130,16 @@ export class WorkDelivery implements Delivery {
 
   handOver(): void {
     const now = this.#context.now();
-    for (const { executor, batches } of this.#dispatcher.dispatch(now)) {
-      const channel = this.#executors.get(executor)?.channel;
-      channel?.post({ type: "work", batches }, batches.map(({ records }) => records.buffer));
+    // Several times: what one has no room for is for the others, and each post has its limit.
+    for (
+      let handouts = this.#dispatcher.dispatch(now);
+      handouts.length > 0;
+      handouts = this.#dispatcher.dispatch(now)
+    ) {
+      for (const { executor, batches } of handouts) {
+        const channel = this.#executors.get(executor)?.channel;
+        channel?.post({ type: "work", batches }, batches.map(({ records }) => records.buffer));
+      }
     }
     this.#setWake();
   }
@@ -256,7 +263,8 @@ export class WorkDelivery implements Delivery {
   }
 
   #logFailure({ task, failure, verdict }: Outcome): void {
-    if (failure.kind === "aborted") return;
+    // Told to give up; or it is somebody else's by now, who will handle it.
+    if (failure.kind === "aborted" || task.partition.closed) return;
     const { topic, partition } = task.partition;
     const { offset } = task;
     const attempt = verdict.do === "retry" ? task.attempt - 1 : task.attempt;

@@ -8,7 +8,7 @@ import { DriverError } from "../../errors.ts";
 import { isRecordTable, tableOfRecords } from "../../threads/records.ts";
 import type { Failure, MessageNames, WorkBatch } from "../../threads/work.ts";
 import { Alarms } from "./alarms.ts";
-import { Deque } from "./deque.ts";
+import { Deque } from "../../threads/deque.ts";
 import { createExecutorRecord, type ExecutorRecord } from "./executors.ts";
 import { gatherRecords } from "./gather.ts";
 import type { Lane } from "./lane.ts";

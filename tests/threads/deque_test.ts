@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe, it } from "#std/testing/bdd";
-import { Deque } from "../../../src/poller/work/deque.ts";
+import { Deque } from "../../src/threads/deque.ts";
 
 describe("Deque", () => {
   it("is what an array is, whatever is done to it", () => {

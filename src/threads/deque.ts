@@ -45,6 +45,14 @@ export class Deque<Item> {
     return item;
   }
 
+  /** Takes out every item that a test holds for. */
+  remove(test: (item: Item) => boolean): Item[] {
+    const items = [...this];
+    this.#head = 0;
+    this.#items = items.filter((item) => !test(item));
+    return items.filter(test);
+  }
+
   /** Takes all items out. */
   clear(): void {
     this.#items = [];
