@@ -52,7 +52,7 @@ describe("What is made of what handlers have done", () => {
     assert.deepEqual(unexcused.unexcused, ["0/0 by b.1 after a.1"]);
     const killed = twice("kill a");
     assert.deepEqual([killed.duplicates, killed.unexcused, killed.wrong], [["0/0"], [], []]);
-    assert.deepEqual([...killed.repeats], [["b", 1]]);
+    assert.deepEqual([...killed.repeats], [["b", ["0/0"]]]);
     // It had finished before the crash, and should have been reported.
     assert.equal(twice("crash a.1").unexcused.length, 1);
   });

@@ -48,6 +48,7 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
   journal.plan(handlerPlan({ seed, workMs: 4 }));
   await topic.produce();
   let killedAtWork = 0;
+  const printed = new Map<string, string>();
   const start = (round: number) =>
     new Member(journal, {
       kind: "ordered",
@@ -77,7 +78,7 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
       await new Promise((resolve) => setTimeout(resolve, random() * 5));
     }
     assert(history.completed < messages, "it is killed before it is through");
-    await member.kill({ evicted });
+    printed.set(member.name, (await member.kill({ evicted })).stdout);
     const underWay = history.begun.size - history.completed;
     assert(underWay <= 1, `${underWay} were under way`);
     killedAtWork += underWay;
@@ -92,8 +93,9 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
   assert.deepEqual(history.wrong, []);
   assert.equal(history.kills, rounds);
   assert(history.begunBy.size > rounds / 2, "most were at work when they were killed");
-  for (const [member, count] of history.repeats) {
-    assert(count <= 1, `${count} messages came to member ${member} again`);
+  for (const [member, messages] of history.repeats) {
+    const what = `${messages} came to member ${member} again, after ${printed.get(member)}`;
+    assert(messages.length <= 1, what);
   }
   assert.deepEqual(
     await committedOffsets(bootstrapServers, journal.groupId, topic.name),

@@ -36,8 +36,8 @@ export class History {
   readonly begun = new Map<string, number>();
   /** By whom each has been ended well, each time. */
   readonly ended = new Map<string, string[]>();
-  /** Repeated begins, by the member that repeats. */
-  readonly repeats = new Map<string, number>();
+  /** What had begun before, failures included, by the member that begins it again. */
+  readonly repeats = new Map<string, string[]>();
   /** How often members have begun something. */
   readonly begunBy = new Map<string, number>();
   /** Messages that ended well more often than once, each time counted. */
@@ -60,9 +60,9 @@ export class History {
     return this.ended.size;
   }
 
-  /** How many messages came to a handler although they had begun before, failures apart. */
+  /** How often messages came to a handler again. */
   get repeated(): number {
-    return [...this.repeats.values()].reduce((sum, count) => sum + count, 0);
+    return [...this.repeats.values()].reduce((sum, { length }) => sum + length, 0);
   }
 
   /** Takes in the next record. */
@@ -99,7 +99,7 @@ export class History {
     const times = this.begun.get(message) ?? 0;
     this.begun.set(message, times + 1);
     this.begunBy.set(member, (this.begunBy.get(member) ?? 0) + 1);
-    if (times > 0) this.repeats.set(member, (this.repeats.get(member) ?? 0) + 1);
+    if (times > 0) this.repeats.set(member, [...this.repeats.get(member) ?? [], message]);
     if (this.#dead.has(member)) this.wrong.push(`${message} began in ${owner}, which is dead`);
     for (const attempt of lane.open) {
       attempt.overtaken = true;
