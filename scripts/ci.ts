@@ -5,7 +5,8 @@
  */
 import process from "node:process";
 import { runCommand } from "./support/processes.ts";
-import { printExceptions, runTests, summary, testRunOptions } from "./support/test_run.ts";
+import { summary } from "./support/junit.ts";
+import { printExceptions, runTests, testRunOptions } from "./support/test_run.ts";
 
 /** What is checked before the tests, each by a command of this very Deno. */
 const CHECKS: Record<string, readonly string[]> = {

@@ -5,7 +5,8 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { printExceptions, runTests, summary, testRunOptions } from "./support/test_run.ts";
+import { summary } from "./support/junit.ts";
+import { printExceptions, runTests, testRunOptions } from "./support/test_run.ts";
 
 const USAGE = `Runs the tests on Deno, Bun and Node, one after the other: first all on the embedded
 broker, then those that use a Kafka on Apache Kafka.

@@ -49,6 +49,17 @@ export function tallyJunit(xml: string): Tally {
   return tally;
 }
 
+/**
+ * The line that a run ends with.
+ *
+ * @param tally The counts.
+ * @returns `N passed, N failed`, and how many were skipped if any.
+ */
+export function summary({ passed, failed, skipped }: Tally): string {
+  const skips = skipped.length > 0 ? `, ${skipped.length} skipped` : "";
+  return `${passed} passed, ${failed.length} failed${skips}`;
+}
+
 const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
 
 function attribute(attributes: string, name: string): string | undefined {

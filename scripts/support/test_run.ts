@@ -1,27 +1,14 @@
 import { rmSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
-import type { Tally } from "./junit.ts";
-import { borrowApacheKafka, type BorrowedKafka, borrowEmbeddedKafka } from "./kafka.ts";
+import { borrowApacheKafka, borrowEmbeddedKafka } from "./kafka.ts";
 import { endTogether } from "./processes.ts";
 import { obtainRuntime, type Runtime, type RuntimeName, RUNTIMES } from "./runtimes.ts";
 import { findTests, type TestFile } from "./test_files.ts";
-import { jobName, planJobs, runJob, type TestJob, type TestJobResult } from "./test_jobs.ts";
-
-/** How many processes test at once: one more than there are cores, since most tests mostly wait. */
-const JOBS = availableParallelism() + 1;
-
-/** Tests of one process that take longer hang. */
-const JOB_LIMIT_MS = 5 * 60_000;
-
-/** How much is shown of what a process printed. */
-const SHOWN_LINES = 300;
-
-/** How many are listed of those that took longest. */
-const SLOWEST = 10;
+import { JOBS, Loan, Pass, type TestRunResult } from "./test_pass.ts";
 
 /** The brokers that tests run on, the quicker one first. */
 const BROKERS: readonly BrokerKind[] = ["embedded", "apache"];
@@ -38,12 +25,6 @@ export interface TestRunOptions {
   timings?: boolean;
   /** After so many milliseconds all that has not ended has failed; default: never. */
   limitMs?: number;
-}
-
-/** What came out of it. */
-export interface TestRunResult extends Tally {
-  /** Runtimes and brokers that could not be had, and why. */
-  missing: string[];
 }
 
 /**
@@ -115,125 +96,6 @@ function planPasses(
   });
 }
 
-/** A Kafka that several passes use: it starts when the first wants it, and stops after the last. */
-class Loan {
-  readonly #borrow: () => Promise<BorrowedKafka | { reason: string }>;
-  #users: number;
-  #kafka: Promise<BorrowedKafka | { reason: string }> | undefined;
-
-  constructor(borrow: () => Promise<BorrowedKafka | { reason: string }>, users: number) {
-    this.#borrow = borrow;
-    this.#users = users;
-  }
-
-  start(): Promise<BorrowedKafka | { reason: string }> {
-    if (this.#kafka === undefined) {
-      this.#kafka = this.#borrow();
-      // Whoever uses it hears of it.
-      this.#kafka.catch(() => {});
-    }
-    return this.#kafka;
-  }
-
-  /** To be called once by each user. */
-  async end(): Promise<void> {
-    if (--this.#users > 0) return;
-    const kafka = await this.#kafka?.catch(() => undefined);
-    if (kafka !== undefined && !("reason" in kafka)) await kafka[Symbol.asyncDispose]();
-  }
-}
-
-/** The tests that run in one runtime on one broker. */
-class Pass {
-  readonly jobs: readonly TestJob[];
-  readonly kafka: Loan;
-  readonly #runtime: Runtime;
-  readonly #broker: BrokerKind;
-  readonly #files: number;
-  readonly #tally: Tally = { passed: 0, failed: [], skipped: [] };
-  readonly #times: { name: string; ms: number }[] = [];
-  #missing: string | undefined;
-  #over = 0;
-  #began: number | undefined;
-
-  constructor(runtime: Runtime, broker: BrokerKind, files: TestFile[], kafka: Loan) {
-    this.#runtime = runtime;
-    this.#broker = broker;
-    this.#files = files.length;
-    this.jobs = planJobs(files);
-    this.kafka = kafka;
-  }
-
-  /** Runs some of its tests; true: they were the last. */
-  async run(
-    job: TestJob,
-    { folder, deadline }: { folder: string; deadline: number },
-  ): Promise<boolean> {
-    try {
-      const kafka = await this.kafka.start();
-      if ("reason" in kafka) this.#missing = kafka.reason;
-      else {
-        this.#begin(kafka);
-        const timeoutMs = Math.min(JOB_LIMIT_MS, deadline - performance.now());
-        if (timeoutMs <= 0) throw new Error("the whole run has taken too long");
-        const options = { runtime: this.#runtime, env: kafka.variables, folder, timeoutMs };
-        this.#add(job, await runJob(job, options));
-      }
-    } catch (error) {
-      this.#tally.failed.push(`${jobName(job)} could not run: ${(error as Error).message}`);
-    }
-    return ++this.#over === this.jobs.length;
-  }
-
-  #begin({ source, bootstrapServers }: BorrowedKafka): void {
-    if (this.#began !== undefined) return;
-    this.#began = performance.now();
-    const count = `${this.#files} files in ${this.jobs.length} processes`;
-    progress.line(`${this.#label}: ${count}, ${source} at ${bootstrapServers}`);
-  }
-
-  #add(job: TestJob, { passed, failed, skipped, output, ms }: TestJobResult): void {
-    this.#tally.passed += passed;
-    this.#tally.failed.push(...failed);
-    this.#tally.skipped.push(...skipped);
-    this.#times.push({ name: jobName(job), ms });
-    if (failed.length === 0) return progress.dot();
-    const lines = output.trimEnd().split("\n");
-    if (lines.length > SHOWN_LINES) lines.splice(0, lines.length - SHOWN_LINES, "…");
-    progress.line(`${this.#label}: FAILED ${jobName(job)} (${seconds(ms)})`);
-    progress.line(lines.join("\n"));
-  }
-
-  /** Adds its counts to those of all, and lets go of its Kafka. */
-  async finish(result: TestRunResult, timings: boolean): Promise<void> {
-    await this.kafka.end().catch((error: Error) => {
-      this.#tally.failed.push(`its Kafka did not stop: ${error.message}`);
-    });
-    if (this.#missing !== undefined) {
-      const missing = `${this.#broker}: ${this.#missing}`;
-      if (result.missing.includes(missing)) return;
-      result.missing.push(missing);
-      return progress.line(`${this.#broker}: skipped, ${this.#missing}`);
-    }
-    const took = seconds(performance.now() - (this.#began ?? performance.now()));
-    progress.line(`${this.#label}: ${summary(this.#tally)} (${took})`);
-    if (timings) {
-      const slowest = this.#times.toSorted((a, b) => b.ms - a.ms).slice(0, SLOWEST);
-      for (const { name, ms } of slowest) progress.line(`${seconds(ms).padStart(8)}  ${name}`);
-      const sum = this.#times.reduce((sum, { ms }) => sum + ms, 0);
-      progress.line(`${seconds(sum).padStart(8)}  all processes, ${JOBS} at once`);
-    }
-    const label = (test: string) => `${this.#runtime.name}, ${this.#broker}: ${test}`;
-    result.passed += this.#tally.passed;
-    result.failed.push(...this.#tally.failed.map(label));
-    result.skipped.push(...this.#tally.skipped.map(label));
-  }
-
-  get #label(): string {
-    return `${this.#runtime.name} ${this.#runtime.version}, ${this.#broker}`;
-  }
-}
-
 /** Does something for each item, in order and so many at once. */
 async function inParallel<T>(
   width: number,
@@ -244,35 +106,6 @@ async function inParallel<T>(
   await Promise.all(Array.from({ length: width }, async () => {
     for (const [index, item] of turns) await work(item, index);
   }));
-}
-
-/** Dots for what went well, lines for all else. */
-const progress = {
-  dots: 0,
-  dot(): void {
-    this.dots++;
-    process.stdout.write(".");
-  },
-  line(text: string): void {
-    if (this.dots > 0) process.stdout.write("\n");
-    this.dots = 0;
-    console.log(text);
-  },
-};
-
-function seconds(ms: number): string {
-  return `${(ms / 1_000).toFixed(1)} s`;
-}
-
-/**
- * The line that a run ends with.
- *
- * @param tally The counts.
- * @returns `N passed, N failed`, and how many were skipped if any.
- */
-export function summary({ passed, failed, skipped }: Tally): string {
-  const skips = skipped.length > 0 ? `, ${skipped.length} skipped` : "";
-  return `${passed} passed, ${failed.length} failed${skips}`;
 }
 
 /**
