@@ -424,7 +424,7 @@ export class Poller {
 
   async #shutDown(): Promise<void> {
     let ending: Ending = this.#ending ?? { reason: "stopped" };
-    this.#channel.post({ type: "stopping", reason: ending.reason });
+    this.#channel.post({ type: "stopping", ending });
     const { ledgers } = this.#delivery;
     for (const ledger of ledgers) ledger.discard();
     // However long it takes: a lifetime does not cut a callback short, and a stop's limit is kept by

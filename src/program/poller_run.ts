@@ -215,11 +215,15 @@ export abstract class PollerRun {
         return void this.#log(message);
       case "token-wanted":
         return void this.#giveToken(message.id);
-      case "stopping":
+      case "stopping": {
+        const { ending } = message;
         this.#stopping();
+        // What comes of the stop does not hide why there is one.
+        if (ending.reason === "failed") this.#failure ??= decodeError(ending.error);
         // A lifetime never cuts a callback short; everything else is bounded.
-        if (message.reason !== "lifetime") this.#limit(this.options.stopTimeoutMs);
+        if (ending.reason !== "lifetime") this.#limit(this.options.stopTimeoutMs);
         return;
+      }
       case "ended":
         this.snapshot = message.snapshot;
         return this.#finish(message.ending);
@@ -253,9 +257,11 @@ export abstract class PollerRun {
       // The thread hears that nothing is under way: it commits what is finished and leaves the group,
       // which would else wait for this member until its session is over.
       const what = this.abandon();
-      this.#failure ??= new StopTimeoutError(
+      const late = new StopTimeoutError(
         `Cannot stop cleanly within ${ms} ms: ${what}; it is abandoned`,
       );
+      if (this.#failure !== null) this.options.logger.error(late.message);
+      else this.#failure = late;
       this.#stopTimer = setTimeout(() => this.#finish({ reason: "stopped" }), LAST_CHANCE_MS);
     }, ms);
   }

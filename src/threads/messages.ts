@@ -244,6 +244,6 @@ export type FromPoller =
   /** One that runs handlers hangs, and is none any more: it is to be replaced. */
   | { type: "executor-stuck"; id: number; error: WireError }
   /** Intake has ended; what is under way is being waited for. */
-  | { type: "stopping"; reason: Ending["reason"] }
+  | { type: "stopping"; ending: Ending }
   /** The last message: everything is closed. */
   | { type: "ended"; ending: Ending; snapshot: PollerSnapshot };

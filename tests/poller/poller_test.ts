@@ -591,7 +591,7 @@ describe("Poller, ending", () => {
     (await driver.polls.next()).answer([batch(0, range(0, 6))]);
     const { batch: id } = await rig.next("batch");
     stop(rig);
-    assert.equal((await rig.next("stopping")).reason, "stopped");
+    assert.equal((await rig.next("stopping")).ending.reason, "stopped");
     const { id: drain, partitions } = await rig.next("drain");
     assert.equal(partitions, null);
     rig.post({ type: "finished", batch: id, count: 2, offset: 1 });
@@ -631,7 +631,7 @@ describe("Poller, ending", () => {
     const driver = await rig.begin(0);
     (await driver.polls.next()).answer([batch(0, [0])]);
     const { batch: id } = await rig.next("batch");
-    assert.equal((await rig.next("stopping")).reason, "lifetime");
+    assert.equal((await rig.next("stopping")).ending.reason, "lifetime");
     const { id: drain } = await rig.next("drain");
     assert.equal(driver.closed, false);
     rig.post({ type: "finished", batch: id, count: 1, offset: 0 });
