@@ -52,7 +52,7 @@ describe("What is made of what handlers have done", () => {
     assert.deepEqual(unexcused.unexcused, ["0/0 by b.1 after a.1"]);
     const killed = twice("kill a");
     assert.deepEqual([killed.duplicates, killed.unexcused, killed.wrong], [["0/0"], [], []]);
-    assert.deepEqual([...killed.repeats], [["b", ["0/0"]]]);
+    assert.deepEqual([...killed.repeats], [["a", ["0/0"]]]);
     // It had finished before the crash, and should have been reported.
     assert.equal(twice("crash a.1").unexcused.length, 1);
   });
@@ -65,6 +65,11 @@ describe("What is made of what handlers have done", () => {
     assert.deepEqual([late.wrong, late.duplicates, late.unexcused], [[], ["0/0"], []]);
     const both = historyOf(...before, "begin a.2 0/0", "end a.1 0/0");
     assert.deepEqual(both.wrong, ["0/0 went on in a.1 while others of its lane began"]);
+  });
+
+  it("tells what was under way when a process was killed", () => {
+    const { interrupted } = historyOf("begin a.1 0/0", "end a.1 0/0", "begin a.1 1/0", "kill a");
+    assert.deepEqual([...interrupted], [["a", ["1/0"]]]);
   });
 
   it("finds what a dead process still does", () => {

@@ -47,8 +47,6 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
   await using journal = await Journal.create(history.add);
   journal.plan(handlerPlan({ seed, workMs: 4 }));
   await topic.produce();
-  let killedAtWork = 0;
-  const printed = new Map<string, string>();
   const start = (round: number) =>
     new Member(journal, {
       kind: "ordered",
@@ -78,10 +76,7 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
       await new Promise((resolve) => setTimeout(resolve, random() * 5));
     }
     assert(history.completed < messages, "it is killed before it is through");
-    printed.set(member.name, (await member.kill({ evicted })).stdout);
-    const underWay = history.begun.size - history.completed;
-    assert(underWay <= 1, `${underWay} were under way`);
-    killedAtWork += underWay;
+    await member.kill({ evicted });
   }
   await using last = start(rounds);
   await journal.until(
@@ -93,9 +88,9 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
   assert.deepEqual(history.wrong, []);
   assert.equal(history.kills, rounds);
   assert(history.begunBy.size > rounds / 2, "most were at work when they were killed");
-  for (const [member, messages] of history.repeats) {
-    const what = `${messages} came to member ${member} again, after ${printed.get(member)}`;
-    assert(messages.length <= 1, what);
+  // Not "to each member": one may get what two that were killed before it had of different partitions.
+  for (const [member, messages] of [...history.repeats, ...history.interrupted]) {
+    assert(messages.length <= 1, `${messages} of member ${member}, which was killed`);
   }
   assert.deepEqual(
     await committedOffsets(bootstrapServers, journal.groupId, topic.name),
@@ -103,7 +98,7 @@ export async function orderedKills(options: OrderedKillsOptions): Promise<Ordere
   );
   return {
     kills: history.kills,
-    killedAtWork,
+    killedAtWork: [...history.interrupted.values()].flat().length,
     repeated: history.repeated,
     duplicates: history.duplicates.length,
     messages,

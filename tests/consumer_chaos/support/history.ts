@@ -36,8 +36,11 @@ export class History {
   readonly begun = new Map<string, number>();
   /** By whom each has been ended well, each time. */
   readonly ended = new Map<string, string[]>();
-  /** What had begun before, failures included, by the member that begins it again. */
+  /** What begins again, failures included, by the member that had it before. */
   readonly repeats = new Map<string, string[]>();
+  /** What was under way in members that were killed. */
+  readonly interrupted = new Map<string, string[]>();
+  readonly #lastBegunBy = new Map<string, string>();
   /** How often members have begun something. */
   readonly begunBy = new Map<string, number>();
   /** Messages that ended well more often than once, each time counted. */
@@ -85,9 +88,11 @@ export class History {
       case "kill":
         this.kills++;
         this.#dead.add(member);
+        this.interrupted.set(member, []);
         for (const [key, attempt] of this.#open) {
           if (!attempt.owner.startsWith(`${member}.`)) continue;
           this.#open.delete(key);
+          this.interrupted.get(member)!.push(attempt.message);
           this.#lane(attempt.message).open.delete(attempt);
         }
     }
@@ -96,10 +101,13 @@ export class History {
   #begin(member: string, owner: string, message: string): void {
     const { turn } = this.#placeOf(message);
     const lane = this.#lane(message);
-    const times = this.begun.get(message) ?? 0;
-    this.begun.set(message, times + 1);
+    this.begun.set(message, (this.begun.get(message) ?? 0) + 1);
     this.begunBy.set(member, (this.begunBy.get(member) ?? 0) + 1);
-    if (times > 0) this.repeats.set(member, [...this.repeats.get(member) ?? [], message]);
+    const before = this.#lastBegunBy.get(message);
+    if (before !== undefined) {
+      this.repeats.set(before, [...this.repeats.get(before) ?? [], message]);
+    }
+    this.#lastBegunBy.set(message, member);
     if (this.#dead.has(member)) this.wrong.push(`${message} began in ${owner}, which is dead`);
     for (const attempt of lane.open) {
       attempt.overtaken = true;
