@@ -113,6 +113,8 @@ export class Executor {
   #settledInSlice = 0;
   #planned = 0;
   #stopped = false;
+  /** Whether the thread is about to end: nothing begins any more. */
+  #ending = false;
   #closed = false;
 
   /**
@@ -160,9 +162,14 @@ export class Executor {
     this.#post(false);
   }
 
-  /** Posts the last report: the thread is about to end, and what is announced will not begin. */
+  /**
+   * Posts a report that may be the last one: the thread is about to end, and what is announced will not
+   * begin. What ends in the time that is left is reported at once.
+   */
   flushFinally(): void {
     if (this.#closed) return;
+    this.#ending = true;
+    this.#sliceOver = true;
     this.#begun.take();
     this.#announce();
     this.#post(true);
@@ -269,7 +276,7 @@ export class Executor {
   /** A slice of work, in a turn of its own. */
   #turn(): void {
     this.#scheduled = false;
-    if (this.#closed) return;
+    if (this.#closed || this.#ending) return;
     if (this.#begunInSlice > 0) {
       this.#pace.sliced({
         begun: this.#begunInSlice,
@@ -296,6 +303,7 @@ export class Executor {
         begun: this.#begunInSlice,
       });
     }
+    if (this.#ending) return this.flushFinally();
     this.flush();
     if (this.#canPlan()) this.#schedule();
   }
@@ -550,6 +558,7 @@ export class Executor {
     else if (thrown === null) this.#finish(run.messages, index);
     else this.#fail(run, index, 1, kindOf(call), thrown.error);
     this.#put(run);
+    if (this.#ending) return this.flushFinally();
     // As long as the slice lasts, what is announced goes on at once: a turn of the event loop takes
     // longer than many an asynchronous handler.
     if (!this.#sliceOver && !this.#alone && this.#unbegun > 0) this.#work();

@@ -107,8 +107,11 @@ class HandlerThread {
   #end(word: { type: "stopped" } | { type: "failed" | "crashed"; error: unknown }): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#executor?.close();
-    this.#port.close();
+    // After a crash handlers go on until the thread is ended: what they finish must not be done again.
+    if (word.type !== "crashed") {
+      this.#executor?.close();
+      this.#port.close();
+    }
     this.#channel.post(
       word.type === "stopped" ? word : { type: word.type, error: encodeError(word.error) },
     );
