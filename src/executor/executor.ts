@@ -358,7 +358,7 @@ export class Executor {
     this.#planned = 0;
     for (const { next, announced } of plan) this.#planned += announced - next;
     this.#unbegun += this.#planned;
-    if (this.#planned > 0) this.#announce();
+    if (this.#planned > 0 && this.#options.watched) this.#announce();
     return this.#canWork();
   }
 
@@ -559,9 +559,11 @@ export class Executor {
     else this.#fail(run, index, 1, kindOf(call), thrown.error);
     this.#put(run);
     if (this.#ending) return this.flushFinally();
-    // As long as the slice lasts, what is announced goes on at once: a turn of the event loop takes
-    // longer than many an asynchronous handler.
-    if (!this.#sliceOver && !this.#alone && this.#unbegun > 0) this.#work();
+    // As long as the slice lasts, what is announced goes on at once, and what need not be announced is
+    // begun: a turn of the event loop takes longer than many an asynchronous handler.
+    if (!this.#sliceOver && !this.#alone) {
+      if (this.#unbegun > 0 || (!this.#options.watched && this.#plan())) this.#work();
+    }
     this.#schedule();
   }
 

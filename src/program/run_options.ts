@@ -87,6 +87,7 @@ export function consumerRunOptions(
       handlerTimeoutMs: options.handlerTimeoutMs,
       batches: options.handlerBatch !== undefined,
       batchSize: options.handlerBatch?.size ?? 1,
+      watched: options.handler.kind === "module",
       skipsInvalid: onInvalid === "skip",
       logLevel: options.logLevel,
     },

@@ -101,6 +101,11 @@ export interface ExecutorOptions {
   handlerTimeoutMs: number;
   /** Whether a run is handled in one call. */
   batches: boolean;
+  /**
+   * Whether the thread is watched, and replaced if it hangs or dies: then a message is announced before
+   * it begins.
+   */
+  watched: boolean;
   /** Whether a run goes on behind a message that is invalid, because that one will be skipped. */
   skipsInvalid: boolean;
   /** Most messages of one call, where runs are handled in one call; else 1. */

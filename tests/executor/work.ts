@@ -47,6 +47,7 @@ export function executorOptions(some: Partial<ExecutorOptions> = {}): ExecutorOp
     batches: false,
     batchSize: 1,
     skipsInvalid: true,
+    watched: true,
     logLevel: "debug",
     ...some,
   };
