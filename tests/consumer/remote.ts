@@ -27,25 +27,35 @@ export function remoteHandler(
 ): URL {
   const channel = new BroadcastChannel(groupId);
   const working = new Map<string, Work>();
-  scope.defer(() => channel.close());
+  const answered = new Map<string, RemoteAnswer>();
+  let open = true;
+  scope.defer(() => {
+    open = false;
+    channel.close();
+  });
   channel.onmessage = async ({ data }: MessageEvent<RemoteCall>) => {
     if (data.type === "abort") return working.get(data.id)?.abort.abort(data.reason);
     if (data.type !== "call") return;
     const { id, attempt } = data;
+    const known = answered.get(id);
+    if (known !== undefined) return channel.postMessage(known);
+    if (working.has(id)) return;
     const abort = new AbortController();
     working.set(id, { abort });
     const context = { signal: abort.signal, attempt, consumer: data.consumer } as HandlerContext;
-    const answer = (answer: Omit<RemoteAnswer, "type" | "id">) => {
+    const answer = (error: RemoteAnswer["error"]) => {
+      const answer: RemoteAnswer = { type: "answer", id, error };
+      answered.set(id, answer);
       working.delete(id);
-      channel.postMessage({ type: "answer", id, ...answer });
+      if (open) channel.postMessage(answer);
     };
     try {
       const messages = data.messages.map(messageOf);
       await handler(context, data.data, data.batch ? messages : messages[0]);
-      answer({ error: null });
+      answer(null);
     } catch (error) {
       const { name, message, retriable } = error as Error & { retriable?: boolean };
-      answer({ error: { name, message, retriable } });
+      answer({ name, message, retriable });
     }
   };
   return module;
