@@ -156,6 +156,7 @@ export class Consumer extends EventTarget implements AsyncDisposable {
     listener: ((event: CustomEvent<ConsumerEvents[Name]>) => void) | null,
     options?: boolean | AddEventListenerOptions,
   ): void;
+  /** The same, for any other event. */
   override addEventListener(
     type: string,
     listener: EventListenerOrEventListenerObject | null,
