@@ -263,10 +263,17 @@ export class WorkDelivery implements Delivery {
   }
 
   #logFailure({ task, failure, verdict }: Outcome): void {
-    // Told to give up; or it is somebody else's by now, who will handle it.
-    if (failure.kind === "aborted" || task.partition.closed) return;
-    const { topic, partition } = task.partition;
+    // Told to give up, it has done so.
+    if (failure.kind === "aborted") return;
+    const { topic, partition, closed } = task.partition;
     const { offset } = task;
+    if (closed) {
+      // The policy is left to whoever has the partition next, but no failure goes unheard.
+      return this.#context.logger.warn(
+        `${failure.error.message}; it will be handled again, as the partition is being let go of`,
+        { topic, partition, offset, attempt: task.attempt, kind: failure.kind },
+      ) as void;
+    }
     const attempt = verdict.do === "retry" ? task.attempt - 1 : task.attempt;
     const next = verdict.do === "retry"
       ? `trying again in ${Math.round(verdict.delayMs)} ms`

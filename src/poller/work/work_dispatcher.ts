@@ -9,8 +9,9 @@ import { isRecordTable, tableOfRecords } from "../../threads/records.ts";
 import type { Failure, MessageNames, WorkBatch } from "../../threads/work.ts";
 import { Alarms } from "./alarms.ts";
 import { Deque } from "../../threads/deque.ts";
-import { createExecutorRecord, type ExecutorRecord } from "./executors.ts";
+import type { ExecutorRecord } from "./executors.ts";
 import { gatherRecords } from "./gather.ts";
+import { HandedOver } from "./handed_over.ts";
 import type { Lane } from "./lane.ts";
 import { decodeOffsetMap } from "./offset_map.ts";
 import { judge, type RetryPolicy, type Verdict } from "./retry_policy.ts";
@@ -78,16 +79,6 @@ export interface Heard {
   readonly final?: boolean;
 }
 
-interface Posted {
-  readonly tasks: readonly Task[];
-  readonly executor: ExecutorRecord;
-  /** Which of them have not been answered for. */
-  readonly open: Uint8Array;
-  left: number;
-  /** When they were handed over. */
-  readonly at: number;
-}
-
 interface Wake {
   readonly partition: WorkPartition;
   readonly lane: Lane;
@@ -103,12 +94,10 @@ export class WorkDispatcher {
   readonly #gone = new Map<string, WorkPartition>();
   readonly #ready = new Map<WorkPartition, Deque<Lane>>();
   readonly #formerly = new Set<string>();
-  readonly #executors = new Map<number, ExecutorRecord>();
-  readonly #posted = new Map<number, Posted>();
+  readonly #handedOver = new HandedOver();
   readonly #alarms = new Alarms<Wake>();
   #epoch: number;
   #nextAssignment = 0;
-  #nextBatch = 0;
   #turn = 0;
   #awaitsCommit = false;
   /** What has happened. */
@@ -140,20 +129,17 @@ export class WorkDispatcher {
 
   /** Those who run handlers. */
   get executors(): ExecutorRecord[] {
-    return [...this.#executors.values()];
+    return this.#handedOver.executors;
   }
 
   /** Messages handed over and not answered for, of every assignment. */
   get underWay(): number {
-    let sum = 0;
-    for (const { underWay } of this.#executors.values()) sum += underWay;
-    return sum;
+    return this.#handedOver.underWay;
   }
 
   /** When the oldest of them was handed over, or null. */
   get oldestUnderWay(): number | null {
-    for (const { at } of this.#posted.values()) return at;
-    return null;
+    return this.#handedOver.oldest;
   }
 
   /** The next time at which something may start that may not now, or null. */
@@ -244,7 +230,7 @@ export class WorkDispatcher {
 
   /** Adds one that runs handlers. */
   addExecutor(id: number): void {
-    this.#executors.set(id, createExecutorRecord(id));
+    this.#handedOver.addExecutor(id);
   }
 
   /** Takes in what an executor has asked for, and what it is about to begin. */
@@ -253,14 +239,16 @@ export class WorkDispatcher {
     { credit, begun, busyMs, final = false }: Heard,
     now: number,
   ): void {
-    const executor = this.#executors.get(id);
+    const executor = this.#handedOver.executor(id);
     if (executor === undefined) return;
     executor.credit += credit;
     executor.busyMs += busyMs;
     this.counts.busyMs += busyMs;
     executor.waitingSince = executor.underWay > 0 ? now : null;
     executor.final = final;
-    if (begun !== null || final) executor.plan = [...this.#named(begun)];
+    if (begun === null && !final) return;
+    executor.plan = [...this.#handedOver.named(begun)];
+    for (const task of executor.plan) task.begun = true;
   }
 
   /** Takes what is to be handed over now. */
@@ -293,7 +281,7 @@ export class WorkDispatcher {
    */
   finished(names: MessageNames | null, now: number): Set<WorkPartition> {
     const touched = new Set<WorkPartition>();
-    for (const task of this.#settled(names)) {
+    for (const task of this.#handedOver.settle(names)) {
       this.finish(task, now);
       this.counts.finished++;
       this.counts.bytes += task.bytes;
@@ -311,7 +299,7 @@ export class WorkDispatcher {
 
   /** Puts messages back that an executor has not begun. */
   released(names: MessageNames | null, now: number): void {
-    this.#giveBack([...this.#settled(names)], now);
+    this.#giveBack([...this.#handedOver.settle(names)], now);
   }
 
   /**
@@ -326,7 +314,9 @@ export class WorkDispatcher {
         names[place * 2] = failure.batch;
         names[place * 2 + 1] = failure.index + place;
       }
-      for (const task of this.#settled(names)) outcomes.push(this.#fail(task, failure, now));
+      for (const task of this.#handedOver.settle(names)) {
+        outcomes.push(this.#fail(task, failure, now));
+      }
     }
     return outcomes;
   }
@@ -350,17 +340,9 @@ export class WorkDispatcher {
     failureOf: (task: Task) => Omit<Failure, "batch" | "index" | "count">,
     { hangs, blame, now }: { hangs: boolean; blame: Task | null; now: number },
   ): Outcome[] {
-    const executor = this.#executors.get(id);
+    const executor = this.#handedOver.executor(id);
     if (executor === undefined) return [];
-    this.#executors.delete(id);
-    const open: Task[] = [];
-    for (const [batch, posted] of this.#posted) {
-      if (posted.executor !== executor) continue;
-      this.#posted.delete(batch);
-      posted.tasks.forEach((task, index) => {
-        if (posted.open[index] === 1) open.push(task);
-      });
-    }
+    const open = this.#handedOver.removeExecutor(executor);
     const planned = new Set(executor.plan);
     // What has come back since it was announced, and was handed over again, has not begun again.
     const begun = open.filter((task) => task.begun);
@@ -383,8 +365,7 @@ export class WorkDispatcher {
 
   /** The message of a name, if it is under way. */
   taskAt(batch: number, index: number): Task | undefined {
-    const posted = this.#posted.get(batch);
-    return posted?.open[index] === 1 ? posted.tasks[index] : undefined;
+    return this.#handedOver.at(batch, index);
   }
 
   /** Executors that have announced something and then said nothing for longer than any handler may take. */
@@ -521,21 +502,8 @@ export class WorkDispatcher {
     now: number,
   ): WorkBatch {
     const tasks = runs.flat();
-    const batch = this.#nextBatch;
-    // The names are 32-bit numbers; those that come round are long answered for.
-    this.#nextBatch = (this.#nextBatch + 1) & 0x7fffffff;
+    const batch = this.#handedOver.add(tasks, executor, now);
     const { topic, partition: number, epoch, assignment } = partition;
-    for (const task of tasks) task.begun = false;
-    this.#posted.set(batch, {
-      tasks,
-      executor,
-      open: new Uint8Array(tasks.length).fill(1),
-      left: tasks.length,
-      at: now,
-    });
-    executor.credit -= tasks.length;
-    executor.underWay += tasks.length;
-    executor.waitingSince ??= now;
     return {
       batch,
       assignment,
@@ -549,32 +517,6 @@ export class WorkDispatcher {
         : null,
       solo,
     };
-  }
-
-  /** The messages of these names that are under way, which they are no longer. */
-  *#settled(names: MessageNames | null): Generator<Task> {
-    if (names === null) return;
-    for (let place = 0; place < names.length; place += 2) {
-      const batch = names[place]!;
-      const index = names[place + 1]!;
-      const posted = this.#posted.get(batch);
-      if (posted === undefined || posted.open[index] !== 1) continue;
-      posted.open[index] = 0;
-      posted.executor.underWay--;
-      if (--posted.left === 0) this.#posted.delete(batch);
-      yield posted.tasks[index]!;
-    }
-  }
-
-  /** The messages of these names that are under way, which they stay. */
-  *#named(names: MessageNames | null): Generator<Task> {
-    if (names === null) return;
-    for (let place = 0; place < names.length; place += 2) {
-      const task = this.taskAt(names[place]!, names[place + 1]!);
-      if (task === undefined) continue;
-      task.begun = true;
-      yield task;
-    }
   }
 
   #fail(task: Task, failure: Failure, now: number): Outcome {
