@@ -415,6 +415,19 @@ export class Executor {
     return ms;
   }
 
+  /** Begins runs in the slots that have become free, unannounced. */
+  #refill(): void {
+    const { concurrency } = this.#options;
+    while (!this.#sliceOver && this.#slots < concurrency) {
+      if (this.#queue.count === 0 || this.#queue.soloFirst) return;
+      const run = this.#queue.shift()!;
+      run.announced = run.end;
+      this.#unbegun += run.end - run.next;
+      this.#slots++;
+      this.#advance(run);
+    }
+  }
+
   /** Takes a run as far as it goes without waiting. */
   #advance(run: Run): void {
     while (run.next < run.announced) {
@@ -562,7 +575,8 @@ export class Executor {
     // As long as the slice lasts, what is announced goes on at once, and what need not be announced is
     // begun: a turn of the event loop takes longer than many an asynchronous handler.
     if (!this.#sliceOver && !this.#alone) {
-      if (this.#unbegun > 0 || (!this.#options.watched && this.#plan())) this.#work();
+      if (this.#unbegun > 0) this.#work();
+      if (!this.#options.watched) this.#refill();
     }
     this.#schedule();
   }
