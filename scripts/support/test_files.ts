@@ -69,6 +69,7 @@ const LONG: readonly (readonly string[])[] = [
     "drivers/kafkajs_test",
     "drivers/platformatic_test",
     "scale/",
+    "consumer_chaos/",
     "core_test",
     "broken_test",
     "demo_test",
