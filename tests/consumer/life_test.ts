@@ -13,6 +13,7 @@ import {
   TopicNotFoundError,
 } from "../../mod.ts";
 import { isPending, rejection } from "../thread_manager/shared.ts";
+import { runChild } from "../support/child.ts";
 import { describeGroup, uniqueName } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { Collector, newTopic, untilCommitted, untilStats } from "../support/manager.ts";
@@ -403,6 +404,21 @@ describe("The life of ordered and parallel consumers", needsKafka, () => {
       [topic, 0, 0, 1],
     );
     await untilCommitted(groupId, topic, [1]);
+  });
+
+  scenario("after stop() nothing keeps the program from its end", async () => {
+    const topic = await newTopic();
+    await produceNumbers(topic, 0, 2);
+    await using child = runChild(
+      new URL("./fixtures/ends.ts", import.meta.url),
+      [topic, uniqueName("ends")],
+      { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers },
+    );
+    const { code, stdout, stderr } = await child.ended;
+    assert.deepEqual([code, stdout.trim().split("\n")], [
+      0,
+      Array.from({ length: 3 }, () => "stopped stopped"),
+    ], stderr);
   });
 
   scenario("a broker that is not there is told at the start", async (scope) => {
