@@ -139,7 +139,10 @@ export class Poller {
 
   /** The first ending is the one that counts. */
   #end(ending: Ending): void {
-    this.#ending ??= ending;
+    // What fails while it stops is not hidden by that.
+    if (this.#ending === null || (this.#ending.reason !== "failed" && ending.reason === "failed")) {
+      this.#ending = ending;
+    }
     this.#stop.abort();
     for (const listener of this.#stopListeners) listener();
   }
@@ -430,6 +433,7 @@ export class Poller {
     // However long it takes: a lifetime does not cut a callback short, and a stop's limit is kept by
     // the program's thread, which can end this one.
     const drained = await this.#delivery.drain(null, null);
+    ending = this.#ending ?? ending;
     const uncommitted = await this.#commits.last(ledgers);
     // A stop that leaves finished messages uncommitted is not a clean one: they will be handled again.
     if (uncommitted !== null) {

@@ -229,7 +229,7 @@ describe("The life of ordered and parallel consumers", needsKafka, () => {
     assert.deepEqual(begun.items.slice(10), [4], "the others were noted as finished");
   });
 
-  scenario("what fails during a stop is logged, and comes again", async (scope) => {
+  scenario("what fails during a stop is told, and comes again", async (scope) => {
     const topic = await newTopic();
     await produceNumbers(topic, 0, 3);
     const got = new Collector<string>();
@@ -249,10 +249,13 @@ describe("The life of ordered and parallel consumers", needsKafka, () => {
     await work(20);
     gate.resolve();
     await stopping;
-    assert.equal(await consumer.closed, "stopped");
+    const error = await rejection(consumer.closed);
+    assert.ok(HandlerError.is(error));
+    assert.equal(error.offset, 1);
+    assert.equal(consumer.state, "failed");
     assert.deepEqual(await committed(groupId, topic), [1]);
     const { level, fields } = await log.line("on the way out");
-    assert.deepEqual([level, fields?.["offset"], fields?.["attempt"]], ["warn", 1, 1]);
+    assert.deepEqual([level, fields?.["offset"], fields?.["attempt"]], ["error", 1, 1]);
     assert.deepEqual(retries.items, []);
     await consumer.start();
     await got.atLeast(4);

@@ -267,7 +267,7 @@ export class WorkDelivery implements Delivery {
     if (failure.kind === "aborted") return;
     const { topic, partition, closed } = task.partition;
     const { offset } = task;
-    if (closed) {
+    if (closed && verdict.do !== "stop") {
       // The policy is left to whoever has the partition next, but no failure goes unheard.
       return this.#context.logger.warn(
         `${failure.error.message}; it will be handled again, as the partition is being let go of`,

@@ -527,7 +527,12 @@ export class WorkDispatcher {
       return { task, failure, verdict: { do: "retry", delayMs: 0 } };
     };
     // Told to give up, it has done so: that is no attempt of its own.
-    if (failure.kind === "aborted" || partition.closed) return given();
+    if (failure.kind === "aborted") return given();
+    // It is for whoever has the partition next; but what would have stopped the consumer is told.
+    if (partition.closed) {
+      const verdict = judge(policy, failure, task.attempt, 0);
+      return this.stopped && verdict.do === "stop" ? { task, failure, verdict } : given();
+    }
     if (failure.kind === "invalid") this.counts.invalid++;
     else this.counts.failed++;
     const verdict = judge(policy, failure, task.attempt, random());
