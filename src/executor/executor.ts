@@ -159,7 +159,8 @@ export class Executor {
 
   /** Posts what there is to report. */
   flush(): void {
-    this.#post(false);
+    if (this.#ending) this.flushFinally();
+    else this.#post(false);
   }
 
   /**
@@ -303,7 +304,6 @@ export class Executor {
         begun: this.#begunInSlice,
       });
     }
-    if (this.#ending) return this.flushFinally();
     this.flush();
     if (this.#canPlan()) this.#schedule();
   }

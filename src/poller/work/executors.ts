@@ -13,6 +13,8 @@ export interface ExecutorRecord {
   plan: Task[];
   /** Whether it has said what has not begun, and that it ends. */
   final: boolean;
+  /** Whether its thread is gone: it gets nothing more, and what it has said last may be on its way. */
+  gone: boolean;
   /** When it was heard of last, or given its first work since; null while it has nothing to do. */
   waitingSince: number | null;
   /** Milliseconds its handlers have taken in all. */
@@ -21,5 +23,14 @@ export interface ExecutorRecord {
 
 /** Makes a record. */
 export function createExecutorRecord(id: number): ExecutorRecord {
-  return { id, credit: 0, underWay: 0, plan: [], final: false, waitingSince: null, busyMs: 0 };
+  return {
+    id,
+    credit: 0,
+    underWay: 0,
+    plan: [],
+    final: false,
+    gone: false,
+    waitingSince: null,
+    busyMs: 0,
+  };
 }

@@ -30,8 +30,8 @@ const CLOSE_SHARE_MS = 2_000;
 const TIMEOUT_GRACE_MS = 6_000;
 /** How often threads are looked at. */
 const WATCH_INTERVAL_MS = 500;
-/** How long a thread that is gone may still be heard of. */
-const LAST_REPORT_MS = 20;
+/** How long a thread that is gone may still be heard of: where all cores are busy, that takes its time. */
+const LAST_REPORT_MS = 250;
 /** Wait before a commit that has failed is tried again, where the next message waits for it. */
 const COMMIT_RETRY_MS = 200;
 
@@ -183,6 +183,7 @@ export class WorkDelivery implements Delivery {
       case "executor":
         return this.#add(message.id, message.port, message.watched);
       case "executor-gone":
+        this.#dispatcher.gone(message.id);
         // What it has reported last may still be on its way, over another port than this word of it.
         this.#context.timers.after(LAST_REPORT_MS, () => this.#gone(message.id, message.error));
         return;

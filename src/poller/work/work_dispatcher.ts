@@ -233,6 +233,12 @@ export class WorkDispatcher {
     this.#handedOver.addExecutor(id);
   }
 
+  /** The thread of an executor is gone: it gets nothing more. What it had is settled by `lost`. */
+  gone(id: number): void {
+    const executor = this.#handedOver.executor(id);
+    if (executor !== undefined) executor.gone = true;
+  }
+
   /** Takes in what an executor has asked for, and what it is about to begin. */
   heard(
     id: number,
@@ -260,7 +266,8 @@ export class WorkDispatcher {
       for (const lane of partition.lanes()) this.#consider(partition, lane, now);
     }
     if (this.#options.each && (this.#awaitsCommit || this.#isBusy())) return [];
-    const executors = this.executors.filter(({ credit }) => credit > 0)
+    const executors = this.executors
+      .filter(({ credit, final, gone }) => credit > 0 && !final && !gone)
       .sort((one, other) => one.underWay - other.underWay);
     const handouts: Handout[] = [];
     for (const [index, executor] of executors.entries()) {
