@@ -97,7 +97,10 @@ describe("Consumers with a handler module", needsKafka, () => {
           handled === 60 && threads.every(({ state }) => state === "running"),
       );
       const { handlers } = test.consumer.stats();
-      assert.equal(handlers.threads.reduce((sum, { restarts }) => sum + restarts, 0), 1);
+      // Twice where the thread dies without a word, as in `bun test`: then several messages may be to
+      // blame, and the one that is gets its attempt back once.
+      const restarts = handlers.threads.reduce((sum, { restarts }) => sum + restarts, 0);
+      assert(restarts === 1 || restarts === 2, `${restarts}`);
       await test.consumer.stop();
       assert.deepEqual(await committed(test.groupId, topic), [60]);
       assert(
