@@ -7,8 +7,8 @@ import type { Runtime } from "./runtimes.ts";
 import type { TestFile } from "./test_files.ts";
 import { jobName, planJobs, runJob, type TestJob, type TestJobResult } from "./test_jobs.ts";
 
-/** How many processes test at once: one more than there are cores, since most tests mostly wait. */
-export const JOBS: number = availableParallelism() + 1;
+/** How many processes test at once: two more than there are cores, since most tests mostly wait. */
+export const JOBS: number = availableParallelism() + 2;
 
 /** Tests of one process that take longer hang. */
 const JOB_LIMIT_MS = 5 * 60_000;

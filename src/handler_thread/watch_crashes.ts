@@ -29,7 +29,6 @@ interface Scope {
 export function watchCrashes(crashed: (error: unknown) => void): void {
   const scope = globalThis as unknown as Scope;
   const { process, Deno } = scope;
-  const close = scope.close?.bind(scope);
   const exit = process?.exit?.bind(process);
   if (Deno !== undefined) {
     // Without preventDefault() Deno would end the whole program.
@@ -56,11 +55,10 @@ export function watchCrashes(crashed: (error: unknown) => void): void {
       return exit(code);
     };
   }
-  if (close !== undefined) {
-    scope.close = () => {
-      crashed(new ThreadError("The thread has closed itself"));
-      close();
-    };
+  if (scope.close !== undefined) {
+    // What is posted just before it closes may be lost, and close() lets the code that calls it go on
+    // anyway: the thread that has started this one ends it.
+    scope.close = () => crashed(new ThreadError("The thread has closed itself"));
   }
 }
 
