@@ -314,30 +314,33 @@ for (const { name, handlers, kafka } of VARIANTS) {
       assert.equal(line.level, "warn");
     });
 
-    scenario("fails where dead letters cannot be stored, and loses nothing", async (scope) => {
-      const topic = await newTopic();
-      await produceNumbers(topic, 0, 4);
-      let failing = true;
-      const got = new Collector<number>();
-      const { consumer, groupId } = await orderedFor(scope, topic, (_context, data) => {
-        got.add(data);
-        if (failing && data === 2) throw new Error("no");
-      }, {
-        // It does not exist.
-        onError: { then: "dead-letter", deadLetterTopic: "{topic}.nowhere" },
+    // The driver waits 5 s for a topic that may be about to be made: once for each driver is enough.
+    if (name.includes("worker, function")) {
+      scenario("fails where dead letters cannot be stored, and loses nothing", async (scope) => {
+        const topic = await newTopic();
+        await produceNumbers(topic, 0, 4);
+        let failing = true;
+        const got = new Collector<number>();
+        const { consumer, groupId } = await orderedFor(scope, topic, (_context, data) => {
+          got.add(data);
+          if (failing && data === 2) throw new Error("no");
+        }, {
+          // It does not exist.
+          onError: { then: "dead-letter", deadLetterTopic: "{topic}.nowhere" },
+        });
+        await consumer.start();
+        const error = await rejection(consumer.closed);
+        assert(DeadLetterError.is(error), `${error}`);
+        assert.deepEqual([error.topic, error.partition, error.offset], [topic, 0, 2]);
+        assert.deepEqual(await committed(groupId, topic), [2]);
+        assert.equal(consumer.state, "failed");
+        failing = false;
+        await consumer.start();
+        await got.atLeast(5);
+        await consumer.stop();
+        assert.deepEqual(got.items, [0, 1, 2, 2, 3]);
       });
-      await consumer.start();
-      const error = await rejection(consumer.closed);
-      assert(DeadLetterError.is(error), `${error}`);
-      assert.deepEqual([error.topic, error.partition, error.offset], [topic, 0, 2]);
-      assert.deepEqual(await committed(groupId, topic), [2]);
-      assert.equal(consumer.state, "failed");
-      failing = false;
-      await consumer.start();
-      await got.atLeast(5);
-      await consumer.stop();
-      assert.deepEqual(got.items, [0, 1, 2, 2, 3]);
-    });
+    }
 
     scenario("skips and counts what is no JSON, and takes a tombstone for null", async (scope) => {
       const topic = await newTopic();
