@@ -242,7 +242,7 @@ describe("ThreadManager and a broker that fails", options, () => {
         const since = performance.now();
         await test.manager.stop();
         const tookMs = performance.now() - since;
-        assert(tookMs >= 450 && tookMs < 2_000, `it took ${tookMs} ms`);
+        assert(tookMs >= 450 && tookMs < 8_000, `it took ${tookMs} ms`);
         await assert.rejects(test.manager.closed, StopTimeoutError);
         assert.equal(test.manager.state, "failed");
       });

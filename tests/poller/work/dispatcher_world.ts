@@ -989,15 +989,23 @@ export class World {
     const { policy: { retries, backoff, then, onInvalid } } = this.#scenario.options;
     const { dispatcher } = member;
     assert.equal(outcomes.length, expected.length);
+    // What would stop a consumer that has stopped already is told all the same.
+    const { stopped } = dispatcher;
     const skipped: Item[] = [];
     expected.forEach(({ item, failure: { kind, retriable } }, place) => {
       const { task, verdict } = outcomes[place]!;
       assert.equal(task, item.task);
+      const isLast = kind !== "invalid" &&
+        (!retriable || (retries !== null && item.attempt > retries));
       if (kind === "aborted" || item.assignment.closed) {
-        assert.deepEqual(verdict, { do: "retry", delayMs: 0 });
+        const stops = kind === "invalid" ? onInvalid === "stop" : isLast && then === "stop";
+        if (kind !== "aborted" && stopped && stops) {
+          assert.deepEqual(verdict, { do: "stop" });
+          dispatcher.abandon(task, this.#now);
+        } else assert.deepEqual(verdict, { do: "retry", delayMs: 0 });
         return this.#putBack(item);
       }
-      if (kind !== "invalid" && retriable && (retries === null || item.attempt <= retries)) {
+      if (kind !== "invalid" && !isLast) {
         assert.ok(verdict.do === "retry");
         const longest = Math.min(
           backoff.maxMs,
