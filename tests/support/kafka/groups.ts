@@ -37,6 +37,28 @@ export async function committedMetadata(
   return byPartition(rows, ({ metadata }) => metadata ?? "");
 }
 
+/**
+ * Waits until the coordinators of a Kafka that was started just now are loaded, which begins with the first
+ * word of a group. Kafka has no event for it, so that this one asks again and again.
+ *
+ * @param bootstrapServers `host:port,…`.
+ * @param topic Any topic.
+ */
+export async function coordinatorsLoaded(bootstrapServers: string, topic: string): Promise<void> {
+  // The tests' Kafka has four; a dozen names meet each of them.
+  for (let group = 0; group < 12; group++) {
+    while (true) {
+      try {
+        await committedOffsets(bootstrapServers, `warm-up-${group}`, topic);
+        break;
+      } catch (error) {
+        if ((error as { retriable?: boolean }).retriable !== true) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+}
+
 /** A group as its coordinator sees it. */
 export interface GroupDescription {
   /** Such as "Stable", "PreparingRebalance", "Empty" or "Dead"; the last also when there is none. */

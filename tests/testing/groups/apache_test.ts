@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "#std/testing/bdd";
 import { KafkaBroker } from "../../../src/testing/kafka_broker.ts";
 import {
+  coordinatorsLoaded,
   createTopic,
   deleteTopics,
   sharedApacheKafka,
@@ -24,6 +25,7 @@ describe("Groups beside Apache Kafka", needsApacheKafka, () => {
   before(async () => {
     theirs = await sharedApacheKafka();
     await createTopic(theirs.bootstrapServers, topic, { partitions: 3 });
+    await coordinatorsLoaded(theirs.bootstrapServers, topic);
     // The tests' Kafka takes sessions that are as short.
     ours = await KafkaBroker.start({
       topics: { [topic]: 3 },
