@@ -5,6 +5,7 @@ import type { KafkaTestBroker } from "./cluster.ts";
 import { javaCommand } from "./java.ts";
 import { type GuardedProcess, spawnGuarded, whileHeld } from "./guard.ts";
 import type { BrokerPorts } from "./properties.ts";
+import { untilItStandsStill } from "./stands_still.ts";
 
 const ANSWER_TIMEOUT_MS = 60_000;
 const EXIT_TIMEOUT_MS = 30_000;
@@ -136,7 +137,11 @@ export function createBroker(options: BrokerOptions): OwnedBroker {
       // It is back in the cluster when it knows itself, whoever else is down.
       await knows([nodeId]);
     },
-    pause: () => current?.signal("SIGSTOP"),
+    pause: () => {
+      if (!isUp()) return;
+      current!.signal("SIGSTOP");
+      untilItStandsStill(current!.pid);
+    },
     resume: () => current?.signal("SIGCONT"),
     async format(args) {
       const tool = await java(["-XX:TieredStopAtLevel=1"], [

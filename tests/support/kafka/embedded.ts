@@ -17,6 +17,7 @@ import type {
 } from "./embedded_program.ts";
 import { whileHeld } from "./guard.ts";
 import { SASL_USER } from "./sasl.ts";
+import { untilItStandsStill } from "./stands_still.ts";
 
 const PROGRAM = fileURLToPath(new URL("./embedded_program.ts", import.meta.url));
 const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
@@ -233,6 +234,7 @@ function runProgram(command: string, args: string[]): Program {
     pause() {
       if (guard !== undefined) return;
       process.kill(child.pid!, "SIGSTOP");
+      untilItStandsStill(child.pid!);
       // A process that stands still does not see that this one is gone.
       guard = spawn("sh", ["-c", 'read -r line || kill -KILL "$1"', "guard", `${child.pid}`], {
         stdio: ["pipe", "ignore", "inherit"],
