@@ -92,27 +92,13 @@ export interface WorkOptions {
   stopTimeoutMs: number;
 }
 
-/** Where one that runs handlers stands. */
-export interface ExecutorSnapshot {
-  /** Its number. */
-  id: number;
-  /** Messages it has been given and has not answered for. */
-  underWay: number;
-  /** Milliseconds its handlers have taken in all. */
-  busyMs: number;
-  /** Milliseconds since it was heard of, while it has something to do; else null. */
-  silentMs: number | null;
-}
-
-/** Where the work on messages stands. */
-export interface WorkSnapshot {
-  /** Messages handed to handlers and not answered for. */
-  underWay: number;
-  /** Messages handled since the start. */
+/** What has become of messages since the start. */
+export interface WorkCounts {
+  /** Messages handled. */
   finished: number;
   /** Bytes of those messages, with what each takes in memory beside them. */
   bytes: number;
-  /** Attempts that failed since the start. */
+  /** Attempts that failed. */
   failed: number;
   /** Messages that were not what they should be. */
   invalid: number;
@@ -124,14 +110,18 @@ export interface WorkSnapshot {
   deadLettered: number;
   /** Messages that were not handled again, as a commit's metadata knew them as finished. */
   leftOut: number;
-  /** Milliseconds that handlers have taken in all. */
+  /** Milliseconds that handlers have taken, those of executors that are gone included. */
   busyMs: number;
+}
+
+/** Where the work on messages stands. */
+export interface WorkSnapshot extends WorkCounts {
+  /** Messages handed to handlers and not answered for. */
+  underWay: number;
   /** Whether the program has paused the consumer. */
   paused: boolean;
   /** Milliseconds for which the oldest message has been handed over and not answered for, or null. */
   oldestUnderWayMs: number | null;
-  /** Each of those who run handlers. */
-  executors: ExecutorSnapshot[];
 }
 
 /** Where one partition stands. */

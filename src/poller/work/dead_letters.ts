@@ -2,6 +2,7 @@
 
 import type { MessageHeader, ProducedRecord } from "../../driver.ts";
 import { DeadLetterError } from "../../errors.ts";
+import { deadLetterTopicOf } from "../../options/consumer_options.ts";
 import { errorText } from "../../threads/error_text.ts";
 import { decodeError } from "../../threads/error_wire.ts";
 import { headersAt, keyAt, valueAt } from "../../threads/records.ts";
@@ -84,7 +85,7 @@ export class DeadLetters {
   }
 
   #topicOf({ task }: DeadLetter): string {
-    return this.#options.topic.replaceAll("{topic}", task.partition.topic);
+    return deadLetterTopicOf(this.#options.topic, task.partition.topic);
   }
 
   #recordOf(letter: DeadLetter): ProducedRecord {

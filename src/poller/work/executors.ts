@@ -17,8 +17,6 @@ export interface ExecutorRecord {
   gone: boolean;
   /** When it was heard of last, or given its first work since; null while it has nothing to do. */
   waitingSince: number | null;
-  /** Milliseconds its handlers have taken in all. */
-  busyMs: number;
 }
 
 /** Makes a record. */
@@ -31,6 +29,5 @@ export function createExecutorRecord(id: number): ExecutorRecord {
     final: false,
     gone: false,
     waitingSince: null,
-    busyMs: 0,
   };
 }

@@ -195,19 +195,13 @@ export class WorkDelivery implements Delivery {
   }
 
   snapshot(): WorkSnapshot {
-    const { counts, underWay, paused, oldestUnderWay, executors } = this.#dispatcher;
+    const { counts, underWay, paused, oldestUnderWay } = this.#dispatcher;
     const now = this.#context.now();
     return {
       ...counts,
       underWay,
       paused,
       oldestUnderWayMs: oldestUnderWay === null ? null : Math.max(0, now - oldestUnderWay),
-      executors: executors.map(({ id, underWay, busyMs, waitingSince }) => ({
-        id,
-        underWay,
-        busyMs,
-        silentMs: waitingSince === null ? null : Math.max(0, now - waitingSince),
-      })),
     };
   }
 

@@ -6,6 +6,7 @@
 import type { AssignedPartition, DriverBatch, TopicPartition } from "../../driver.ts";
 import { DriverError } from "../../errors.ts";
 import { isRecordTable, tableOfRecords } from "../../threads/records.ts";
+import type { WorkCounts } from "../../threads/messages.ts";
 import type { Failure, MessageNames, WorkBatch } from "../../threads/work.ts";
 import { Alarms } from "./alarms.ts";
 import { Deque } from "../../threads/deque.ts";
@@ -53,22 +54,6 @@ export interface Outcome {
   readonly task: Task;
   readonly failure: Failure;
   readonly verdict: Verdict;
-}
-
-/** Totals since the start. */
-export interface WorkCounts {
-  finished: number;
-  /** Bytes of what has finished. */
-  bytes: number;
-  failed: number;
-  invalid: number;
-  retried: number;
-  skipped: number;
-  deadLettered: number;
-  /** Messages that the commit's metadata knew as finished. */
-  leftOut: number;
-  /** Milliseconds that handlers have taken, those of executors that are gone included. */
-  busyMs: number;
 }
 
 /** What an executor says of itself. */
@@ -248,7 +233,6 @@ export class WorkDispatcher {
     const executor = this.#handedOver.executor(id);
     if (executor === undefined) return;
     executor.credit += credit;
-    executor.busyMs += busyMs;
     this.counts.busyMs += busyMs;
     executor.waitingSince = executor.underWay > 0 ? now : null;
     executor.final = final;
