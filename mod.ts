@@ -77,6 +77,7 @@ export type {
   WorkerStats,
 } from "./src/program/consumer_stats.ts";
 export type { Health, HealthCheck } from "./src/program/health.ts";
-export type { ConsumerStats, PartitionStats, ThreadStats } from "./src/program/stats.ts";
+export type { ConsumerStats, PartitionStats, PollStats, ThreadStats } from "./src/program/stats.ts";
 export { type ClosedReason, type ManagerState, ThreadManager } from "./src/thread_manager.ts";
+export type { HandlingTimes } from "./src/threads/handling_times.ts";
 export type { PackedRecords, ReadableTable, RecordTable } from "./src/threads/records.ts";

@@ -73,6 +73,11 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
     this.#logger = safeLogger(this.#options.logger, this.#options.logLevel);
   }
 
+  /** Name of the manager, in logs, stats and health. */
+  get name(): string {
+    return this.#options.name;
+  }
+
   /** Where the manager is in its life. */
   get state(): ManagerState {
     return this.#run?.state ?? "idle";

@@ -6,6 +6,8 @@ import { Message } from "../message.ts";
 import type { Channel } from "../threads/channel.ts";
 import { Deque } from "../threads/deque.ts";
 import { encodeError } from "../threads/error_wire.ts";
+import { Laps } from "../threads/laps.ts";
+import { TimesByTopic } from "../threads/handling_times.ts";
 import { TimeSlice } from "../threads/time_slice.ts";
 import type { ExecutorOptions, Failure, FromExecutor, ToExecutor } from "../threads/work.ts";
 import { type AnyHandler, around } from "./around.ts";
@@ -103,6 +105,8 @@ export class Executor {
   readonly #released = new NameList();
   #failed: Failure[] = [];
   #busyMs = 0;
+  readonly #times = new TimesByTopic();
+  readonly #laps: Laps;
 
   #scheduled = false;
   #sliceBegan = 0;
@@ -145,7 +149,8 @@ export class Executor {
       concurrency,
       callSize: options.batches ? options.batchSize : 1,
     });
-    this.#slice = new TimeSlice(surroundings.now);
+    this.#laps = new Laps(surroundings.now);
+    this.#slice = new TimeSlice(this.#laps.lookedAt);
     this.#inTime = new Deadlines(handlerTimeoutMs, surroundings, (call) => this.#timeOut(call));
     const graceMs = Math.min(OVERDUE_GRACE_MS, handlerTimeoutMs);
     this.#late = new Deadlines(graceMs, surroundings, (call) => this.#tellOverdue(call));
@@ -180,17 +185,19 @@ export class Executor {
     if (this.#closed) return;
     const credit = this.#credit.take();
     const failed = this.#failed;
+    const finished = this.#finished.take();
     const report: FromExecutor = {
       type: "report",
       credit,
       begun: this.#begun.take(),
-      finished: this.#finished.take(),
+      finished,
       failed,
       released: this.#released.take(),
       busyMs: this.#busyMs,
+      times: finished === null && failed.length === 0 ? null : this.#times.take(),
       ...(final ? { final } : {}),
     };
-    const { begun, finished, released } = report;
+    const { begun, released } = report;
     if (
       credit === 0 && begun === null && finished === null && released === null &&
       failed.length === 0 && !final
@@ -224,7 +231,7 @@ export class Executor {
   #take({ batches }: ToExecutor & { type: "work" }): void {
     for (const batch of batches) {
       this.#credit.received(batch.records.count);
-      this.#queue.push(batch);
+      this.#queue.push(batch, this.#times.of(batch.topic));
     }
     // What was on its way when everything was released.
     if (this.#stopped) return this.#release(null);
@@ -286,8 +293,8 @@ export class Executor {
         cut: this.#sliceOver,
       });
     }
-    this.#slice.begin();
-    this.#sliceBegan = this.#surroundings.now();
+    this.#sliceBegan = this.#laps.begin();
+    this.#slice.begin(this.#sliceBegan);
     this.#sliceOver = false;
     this.#alone = false;
     this.#begunInSlice = 0;
@@ -400,7 +407,7 @@ export class Executor {
   /** Begins what is announced, as far as slots and time allow; how long that has taken. */
   #work(): number {
     const { concurrency } = this.#options;
-    const beganAt = this.#surroundings.now();
+    const beganAt = this.#laps.begin();
     while (!this.#sliceOver) {
       let run = this.#going.shift();
       if (run === undefined && this.#slots < concurrency) {
@@ -410,7 +417,7 @@ export class Executor {
       if (run === undefined) break;
       this.#advance(run);
     }
-    const ms = this.#surroundings.now() - beganAt;
+    const ms = this.#laps.begin() - beganAt;
     this.#busyMs += ms;
     return ms;
   }
@@ -433,7 +440,7 @@ export class Executor {
     while (run.next < run.announced) {
       if (this.#sliceOver) return this.#going.push(run);
       const waits = this.#options.batches ? this.#beginBatch(run) : this.#beginOne(run);
-      if (this.#slice.over()) this.#sliceOver = true;
+      if (this.#slice.over(this.#laps.lookedAt)) this.#sliceOver = true;
       if (waits) return;
     }
     this.#put(run);
@@ -467,7 +474,7 @@ export class Executor {
         return true;
       }
     } catch (error) {
-      this.#fail(run, index, 1, "invalid", error);
+      this.#fail(run, index, 1, "invalid", error, this.#laps.lap());
       return false;
     }
     try {
@@ -477,9 +484,10 @@ export class Executor {
         return true;
       }
     } catch (error) {
-      this.#fail(run, index, 1, "failed", error);
+      this.#fail(run, index, 1, "failed", error, this.#laps.lap());
       return false;
     }
+    this.#laps.handled(messages.times);
     this.#finish(messages, index);
     return false;
   }
@@ -515,11 +523,11 @@ export class Executor {
       try {
         outcome = this.#callBatch(call, reads as Read[]);
         if (!isThenable(outcome)) {
-          this.#settleBatch(call, call.batch, null);
+          this.#settleBatch(call, call.batch, null, this.#laps.lap());
           return false;
         }
       } catch (error) {
-        this.#settleBatch(call, call.batch, { error });
+        this.#settleBatch(call, call.batch, { error }, this.#laps.lap());
         return false;
       }
     }
@@ -547,7 +555,7 @@ export class Executor {
   }
 
   #call(run: Run, index: number, context: CallContext): Call {
-    const beganAt = this.#surroundings.now();
+    const beganAt = this.#laps.begin();
     return { run, index, context, beganAt, reading: false, timedOut: false, batch: null };
   }
 
@@ -563,13 +571,14 @@ export class Executor {
   #ended(call: Call, thrown: Thrown | null): void {
     if (this.#closed) return;
     this.#inTime.delete(call) || this.#late.delete(call) || this.#overdue.delete(call);
-    const now = this.#surroundings.now();
-    this.#busyMs += now - call.beganAt;
+    const now = this.#laps.begin();
+    const ms = now - call.beganAt;
+    this.#busyMs += ms;
     if (now - this.#sliceBegan >= SLICE_MS) this.#sliceOver = true;
     const { run, index, batch } = call;
-    if (batch !== null) this.#settleBatch(call, batch, thrown);
-    else if (thrown === null) this.#finish(run.messages, index);
-    else this.#fail(run, index, 1, kindOf(call), thrown.error);
+    if (batch !== null) this.#settleBatch(call, batch, thrown, ms);
+    else if (thrown === null) this.#finishTimed(run.messages, index, ms);
+    else this.#fail(run, index, 1, kindOf(call), thrown.error, ms);
     this.#put(run);
     if (this.#ending) return this.flushFinally();
     // As long as the slice lasts, what is announced goes on at once, and what need not be announced is
@@ -586,32 +595,33 @@ export class Executor {
     call: Call,
     { indexes, reads }: BatchOfCall,
     thrown: Thrown | null,
+    ms: number,
   ): void {
     const { run, index: from } = call;
     const { messages } = run;
     if (thrown === null) {
-      for (const index of indexes) this.#finish(messages, index);
-    } else this.#failBatch(call, indexes, thrown.error);
+      for (const index of indexes) this.#finishTimed(messages, index, ms);
+    } else this.#failBatch(call, indexes, thrown.error, ms);
     const { skipsInvalid } = this.#options;
     let blocked = thrown !== null && !skipsInvalid;
     for (const [place, read] of reads.entries()) {
       const index = from + place;
       if ("error" in read && !blocked) {
-        this.#fail(run, index, 1, "invalid", read.error);
+        this.#fail(run, index, 1, "invalid", read.error, ms);
         blocked = !skipsInvalid;
       } else if (!skipsInvalid && place >= indexes.length) this.#addReleased(messages, index);
     }
   }
 
-  #failBatch(call: Call, indexes: readonly number[], error: unknown): void {
+  #failBatch(call: Call, indexes: readonly number[], error: unknown, ms: number): void {
     const { run } = call;
     const kind = kindOf(call);
     let note = "";
     if (BatchError.is(error)) {
       const at = error.index;
       if (Number.isInteger(at) && at >= 0 && at < indexes.length) {
-        for (const index of indexes.slice(0, at)) this.#finish(run.messages, index);
-        this.#fail(run, indexes[at]!, 1, kind, error);
+        for (const index of indexes.slice(0, at)) this.#finishTimed(run.messages, index, ms);
+        this.#fail(run, indexes[at]!, 1, kind, error, ms);
         for (const index of indexes.slice(at + 1)) this.#addReleased(run.messages, index);
         return;
       }
@@ -622,7 +632,7 @@ export class Executor {
     for (let first = 0; first < indexes.length;) {
       let last = first + 1;
       while (last < indexes.length && indexes[last] === indexes[last - 1]! + 1) last++;
-      this.#fail(run, indexes[first]!, last - first, kind, error, note);
+      this.#fail(run, indexes[first]!, last - first, kind, error, ms, note);
       first = last;
     }
   }
@@ -632,14 +642,21 @@ export class Executor {
     this.#settled(1);
   }
 
+  #finishTimed(messages: WorkMessages, index: number, ms: number): void {
+    messages.times.add(true, ms);
+    this.#finish(messages, index);
+  }
+
   #fail(
     run: Run,
     index: number,
     count: number,
     kind: Failure["kind"],
     thrown: unknown,
+    ms: number,
     note = "",
   ): void {
+    run.messages.times.add(false, ms, count);
     const message = new Message(run.messages, index);
     const { batch } = run.messages;
     const invalid = kind === "invalid";

@@ -1,6 +1,7 @@
 /** Messages on their way through an executor. */
 
 import type { MessageBatch } from "../message.ts";
+import type { TopicTimes } from "../threads/handling_times.ts";
 import { type ReadableTable, unpackRecords } from "../threads/records.ts";
 import type { WorkBatch } from "../threads/work.ts";
 
@@ -14,9 +15,11 @@ export class WorkMessages implements MessageBatch {
   readonly epoch: number;
   readonly records: ReadableTable;
   readonly solo: boolean;
+  /** Where it is counted how long they take. */
+  readonly times: TopicTimes;
   readonly #attempts: Int32Array | null;
 
-  constructor(work: WorkBatch) {
+  constructor(work: WorkBatch, times: TopicTimes) {
     this.batch = work.batch;
     this.assignment = work.assignment;
     this.topic = work.topic;
@@ -24,6 +27,7 @@ export class WorkMessages implements MessageBatch {
     this.epoch = work.epoch;
     this.records = unpackRecords(work.records);
     this.solo = work.solo;
+    this.times = times;
     this.#attempts = work.attempts;
   }
 

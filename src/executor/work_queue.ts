@@ -1,6 +1,7 @@
 /** Runs that have not begun, in the order in which they came. */
 
 import { Deque } from "../threads/deque.ts";
+import type { TopicTimes } from "../threads/handling_times.ts";
 import type { WorkBatch } from "../threads/work.ts";
 import { Run, WorkMessages } from "./run.ts";
 
@@ -28,11 +29,12 @@ export class WorkQueue {
     return this.#batches.at(0)?.messages.solo ?? false;
   }
 
-  /** Adds the runs of a batch. */
-  push(work: WorkBatch): void {
+  /** Adds the runs of a batch, whose times are counted there. */
+  push(work: WorkBatch, times: TopicTimes): void {
     if (work.runs.length === 0) return;
     this.#count += work.records.count;
-    this.#batches.push({ messages: new WorkMessages(work), runs: work.runs, run: 0, next: 0 });
+    const messages = new WorkMessages(work, times);
+    this.#batches.push({ messages, runs: work.runs, run: 0, next: 0 });
   }
 
   /** Takes the next run; undefined if there is none. */

@@ -39,6 +39,7 @@ import { BatchDelivery } from "./batch_delivery.ts";
 import type { Delivery, DeliveryContext } from "./delivery.ts";
 import type { Ledger } from "./ledger.ts";
 import { loadDriver } from "./load_driver.ts";
+import { PollSizes } from "./poll_sizes.ts";
 import { Questions } from "./questions.ts";
 import { Timers } from "./timers.ts";
 import { WorkDelivery } from "./work/work_delivery.ts";
@@ -79,6 +80,7 @@ export class Poller {
   #pollErrors = 0;
   #rebalances = 0;
   #metadataRefused = false;
+  readonly #polled = new PollSizes();
 
   constructor(
     channel: Channel<ToPoller, FromPoller>,
@@ -174,6 +176,7 @@ export class Poller {
         const batches = await this.#race(driver.poll(timeoutMs));
         if (batches === STOPPED) return;
         this.#takeIn(batches);
+        this.#polled.add(batches);
         backoff.succeeded();
         this.#error = null;
         this.#polledAt = this.#surroundings.now();
@@ -466,14 +469,15 @@ export class Poller {
 
   #snapshot(): PollerSnapshot {
     const status = this.#call("status", (driver) => driver.status?.());
-    const error = this.#error ?? this.#commits.failure;
+    const wire = (error: Error | null) => error === null ? null : encodeError(error);
     return {
       group: status?.group ?? "none",
       heartbeatAt: status?.heartbeatAt ?? null,
       heartbeats: status?.heartbeats ?? 0,
       memberId: status?.memberId ?? null,
       polledAt: this.#polledAt,
-      error: error === null ? null : encodeError(error),
+      error: wire(this.#error),
+      commitError: wire(this.#commits.failure),
       partitions: this.#delivery.ledgers.map((ledger) => ({
         topic: ledger.topic,
         partition: ledger.partition,
@@ -491,6 +495,7 @@ export class Poller {
       commits: this.#commits.count,
       commitErrors: this.#commits.failures,
       rebalances: this.#rebalances,
+      polled: this.#polled.counts(),
       work: this.#delivery.snapshot(),
     };
   }

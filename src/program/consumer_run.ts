@@ -5,6 +5,7 @@ import type { Handler } from "../handler.ts";
 import type { ResolvedConsumerOptions } from "../options/consumer_options.ts";
 import type { Channel } from "../threads/channel.ts";
 import { encodeError } from "../threads/error_wire.ts";
+import type { HandlingTimes } from "../threads/handling_times.ts";
 import type { FromPoller, WireEvent, WorkSnapshot } from "../threads/messages.ts";
 import { portChannel } from "../threads/port_channel.ts";
 import type { ExecutorOptions, FromExecutor, ToExecutor } from "../threads/work.ts";
@@ -72,6 +73,10 @@ export class ConsumerRun extends PollerRun {
 
   get inFlight(): number {
     return this.work?.underWay ?? 0;
+  }
+
+  get times(): HandlingTimes[] {
+    return this.work?.times ?? [];
   }
 
   get underWaySeconds(): number {

@@ -6,6 +6,7 @@ import { errorText } from "../threads/error_text.ts";
 import { isThenable } from "../threads/thenable.ts";
 import { yieldToLoop } from "../threads/turns.ts";
 import type { Inbox, InboxBatch } from "./inbox.ts";
+import { Laps } from "../threads/laps.ts";
 import { TimeSlice } from "../threads/time_slice.ts";
 
 /** What a message is given to. */
@@ -18,13 +19,14 @@ export type OnMessage = (message: Message) => unknown;
  * @throws {HandlerError} With what the callback threw as its cause. The message counts as unfinished.
  */
 export async function deliver(inbox: Inbox, onMessage: OnMessage): Promise<void> {
-  const slice = new TimeSlice(() => performance.now());
+  const laps = new Laps(() => performance.now());
+  const slice = new TimeSlice(laps.lookedAt);
   while (!inbox.closed) {
     const batch = inbox.head();
     // The slice goes on while it waits: batches that arrive one after the other within a turn of the
     // event loop are one run to everybody else who waits for a turn.
     if (batch === null) await inbox.arrival();
-    else await deliverBatch(inbox, batch, onMessage, slice);
+    else await deliverBatch(inbox, batch, onMessage, laps, slice);
   }
 }
 
@@ -32,17 +34,24 @@ async function deliverBatch(
   inbox: Inbox,
   batch: InboxBatch,
   onMessage: OnMessage,
+  laps: Laps,
   slice: TimeSlice,
 ): Promise<void> {
-  const { count } = batch.records;
+  const { records: { count }, times } = batch;
+  laps.begin();
   while (batch.finished < count && !batch.revoked && !inbox.closed) {
     const message = new Message(batch, batch.finished);
     inbox.begin();
     try {
       const result = onMessage(message);
       // Awaiting what is not a promise would cost every synchronous callback a turn.
-      if (isThenable(result)) await result;
+      if (!isThenable(result)) laps.handled(times);
+      else {
+        await result;
+        times.add(true, laps.lap());
+      }
     } catch (cause) {
+      times.add(false, laps.lap());
       inbox.abandon();
       const { topic, partition, offset } = message;
       throw new HandlerError(
@@ -53,10 +62,10 @@ async function deliverBatch(
       );
     }
     inbox.finish(batch);
-    if (slice.over()) {
+    if (slice.over(laps.lookedAt)) {
       inbox.settle();
       await yieldToLoop();
-      slice.begin();
+      slice.begin(laps.begin());
     }
   }
   if (inbox.head() === batch) inbox.settle();
@@ -65,7 +74,8 @@ async function deliverBatch(
 /** Hands messages out to `for await`, one at a time: asking for the next one finishes the last. */
 export class MessageIterator implements AsyncIterator<Message> {
   readonly #inbox: Inbox;
-  readonly #slice = new TimeSlice(() => performance.now());
+  readonly #slice = new TimeSlice(performance.now());
+  #beganAt = 0;
   #current: InboxBatch | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -93,13 +103,15 @@ export class MessageIterator implements AsyncIterator<Message> {
     if (current !== null) {
       this.#current = null;
       inbox.finish(current);
-      const over = this.#slice.over();
+      const endedAt = performance.now();
+      current.times.add(true, endedAt - this.#beganAt);
+      const over = this.#slice.over(endedAt);
       if (over || current.finished === current.records.count || current.revoked || inbox.closed) {
         inbox.settle();
       }
       if (over) {
         await yieldToLoop();
-        this.#slice.begin();
+        this.#slice.begin(performance.now());
       }
     }
     while (!inbox.closed) {
@@ -107,6 +119,7 @@ export class MessageIterator implements AsyncIterator<Message> {
       if (batch !== null) {
         this.#current = batch;
         inbox.begin();
+        this.#beganAt = performance.now();
         return { done: false, value: new Message(batch, batch.finished) };
       }
       await inbox.arrival();

@@ -2,6 +2,7 @@
 
 import type { MessageBatch } from "../message.ts";
 import type { FromPoller, ToPoller } from "../threads/messages.ts";
+import { TimesByTopic, type TopicTimes } from "../threads/handling_times.ts";
 import { recordBytes, unpackRecords } from "../threads/records.ts";
 
 /** A batch on its way through the handler. */
@@ -12,6 +13,8 @@ export interface InboxBatch extends MessageBatch {
   finished: number;
   /** How many of these the poller has been told. */
   acknowledged: number;
+  /** Where it is counted how long its messages take. */
+  readonly times: TopicTimes;
   /** Whether its assignment is over: the next message is not to be begun. */
   revoked: boolean;
 }
@@ -38,6 +41,8 @@ export class Inbox {
   /** Bytes of the messages finished. */
   bytes = 0;
   #begun = 0;
+  /** How long messages have taken to handle. */
+  readonly times: TimesByTopic = new TimesByTopic();
   /** Epoch of the newest assignment that messages have come of. */
   epoch: number;
 
@@ -69,6 +74,7 @@ export class Inbox {
       finished: 0,
       acknowledged: 0,
       revoked: false,
+      times: this.times.of(topic),
     });
     this.#wakeUp();
   }

@@ -3,6 +3,7 @@
 import { HandlerError, StartTimeoutError, StateError, StopTimeoutError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { decodeError, encodeError } from "../threads/error_wire.ts";
+import type { HandlingTimes } from "../threads/handling_times.ts";
 import type {
   Ending,
   FromPoller,
@@ -106,6 +107,8 @@ export abstract class PollerRun {
   abstract get bytes(): number;
   /** Messages handed over and not finished. */
   abstract get inFlight(): number;
+  /** How long messages took to handle. */
+  abstract get times(): HandlingTimes[];
   /** For how many whole seconds, about, the message under way has been. */
   abstract get underWaySeconds(): number;
 

@@ -3,6 +3,7 @@
 import { type HandlerError, StateError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { decodeError } from "../threads/error_wire.ts";
+import type { HandlingTimes } from "../threads/handling_times.ts";
 import type { FromPoller } from "../threads/messages.ts";
 import { deliver, MessageIterator, type OnMessage } from "./deliver.ts";
 import { Inbox } from "./inbox.ts";
@@ -45,6 +46,10 @@ export class Run extends PollerRun {
 
   get inFlight(): number {
     return this.inbox.waiting;
+  }
+
+  get times(): HandlingTimes[] {
+    return this.inbox.times.list();
   }
 
   get underWaySeconds(): number {

@@ -1,6 +1,8 @@
 /** What a consumer is doing, in figures. */
 
 import type { DriverStatus } from "../driver.ts";
+import { POLL_SIZE_BOUNDS } from "../threads/messages.ts";
+import type { HandlingTimes } from "../threads/handling_times.ts";
 import type { PollerRun } from "./poller_run.ts";
 
 /** Where a consumer stands in one partition. */
@@ -33,6 +35,19 @@ export interface ThreadStats {
   alive: boolean;
   /** Milliseconds since its last sign of life, or null. */
   silentMs: number | null;
+}
+
+/** What polls have brought. */
+export interface PollStats {
+  /** Polls that brought messages. */
+  count: number;
+  /** Messages that they brought. */
+  messages: number;
+  /**
+   * How many polls brought at most 1, 10, 50, 100, 500, 1,000, 5,000 and 10,000 messages but more than the
+   * bound before, and how many brought more than all of these.
+   */
+  sizes: number[];
 }
 
 /** What a manager, or a consumer, is doing. */
@@ -71,6 +86,10 @@ export interface ConsumerStats {
   pollErrors: number;
   /** Times partitions were taken away. */
   rebalances: number;
+  /** What polls have brought. */
+  polls: PollStats;
+  /** How long handlers have taken, by topic and outcome. */
+  times: HandlingTimes[];
 }
 
 /** Puts the figures together. */
@@ -116,5 +135,11 @@ export function statsOf(name: string, state: string, run: PollerRun | null): Con
     commitErrors: snapshot?.commitErrors ?? 0,
     pollErrors: snapshot?.pollErrors ?? 0,
     rebalances: snapshot?.rebalances ?? 0,
+    polls: {
+      count: snapshot?.polled.polls ?? 0,
+      messages: snapshot?.polled.messages ?? 0,
+      sizes: snapshot?.polled.sizes ?? POLL_SIZE_BOUNDS.map(() => 0).concat(0),
+    },
+    times: run?.times ?? [],
   };
 }

@@ -8,6 +8,7 @@
 import type { DriverSasl, DriverStatus, TlsOptions, TopicPartition } from "../driver.ts";
 import type { LogLevel } from "../logger.ts";
 import type { WireError } from "./error_wire.ts";
+import type { HandlingTimes } from "./handling_times.ts";
 import type { PackedRecords } from "./records.ts";
 
 /** SASL settings without the token function, which stays on the program's thread. */
@@ -122,6 +123,21 @@ export interface WorkSnapshot extends WorkCounts {
   paused: boolean;
   /** Milliseconds for which the oldest message has been handed over and not answered for, or null. */
   oldestUnderWayMs: number | null;
+  /** How long messages took to handle, since the start. */
+  times: HandlingTimes[];
+}
+
+/** Upper bounds of the buckets that polls are counted in, in messages. */
+export const POLL_SIZE_BOUNDS: readonly number[] = [1, 10, 50, 100, 500, 1_000, 5_000, 10_000];
+
+/** Sizes of the batches that polls have brought. */
+export interface PollCounts {
+  /** Polls that brought messages. */
+  polls: number;
+  /** Messages that they brought. */
+  messages: number;
+  /** How many polls brought as many messages, by `POLL_SIZE_BOUNDS`, and behind the last. */
+  sizes: number[];
 }
 
 /** Where one partition stands. */
@@ -158,8 +174,10 @@ export interface PollerSnapshot {
   memberId: string | null;
   /** Milliseconds since the epoch of the last good poll, or null. */
   polledAt: number | null;
-  /** The last polling or commit error that has not been followed by a success, or null. */
+  /** The last polling error that has not been followed by a success, or null. */
   error: WireError | null;
+  /** The last commit error that has not been followed by a success, or null. */
+  commitError: WireError | null;
   /** Each assigned partition. */
   partitions: PartitionSnapshot[];
   /** Polls that failed. */
@@ -170,6 +188,8 @@ export interface PollerSnapshot {
   commitErrors: number;
   /** Times the assignment was taken away. */
   rebalances: number;
+  /** What polls have brought. */
+  polled: PollCounts;
   /** What handlers do, in a consumer; else null. */
   work: WorkSnapshot | null;
 }

@@ -10,6 +10,7 @@
 import type { ConsumerIdentity } from "../handler.ts";
 import type { LogLevel } from "../logger.ts";
 import type { WireError } from "./error_wire.ts";
+import type { HandlingTimes } from "./handling_times.ts";
 import type { PackedRecords } from "./records.ts";
 
 /** Names of messages, as pairs of batch and index. */
@@ -88,6 +89,8 @@ export type FromExecutor =
     released: MessageNames | null;
     /** Milliseconds that handler calls have taken in all since the last report. */
     busyMs: number;
+    /** How long what is in `finished` and `failed` has taken; null where there is neither. */
+    times: HandlingTimes[] | null;
   }
   /** A message is over its time, and over the grace after its signal aborted, and goes on. */
   | { type: "overdue"; batch: number; index: number };

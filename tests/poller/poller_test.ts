@@ -418,7 +418,7 @@ describe("Poller, committing", () => {
     const again = await driver.commits.next(isFirst);
     const snapshot = await rig.snapshot();
     assert.equal(snapshot.commitErrors, 1);
-    assert.equal(decodeError(snapshot.error!).message, "not now");
+    assert.equal(decodeError(snapshot.commitError!).message, "not now");
     again.answer();
     await turn();
     const after = await rig.snapshot();

@@ -29,6 +29,8 @@ describe("stats() and health() of an idle ThreadManager", () => {
       commitErrors: 0,
       pollErrors: 0,
       rebalances: 0,
+      polls: { count: 0, messages: 0, sizes: [0, 0, 0, 0, 0, 0, 0, 0, 0] },
+      times: [],
     });
     assert.deepEqual(await manager.health(), {
       status: "DOWN",

@@ -10,6 +10,7 @@ import type {
 import { DriverError, HandlerError, HandlerTimeoutError } from "../../errors.ts";
 import { decodeError, encodeError, type WireError } from "../../threads/error_wire.ts";
 import type { PollerOptions, ToPoller, WorkOptions, WorkSnapshot } from "../../threads/messages.ts";
+import { TotalTimes } from "../../threads/handling_times.ts";
 import { type PortChannel, portChannel } from "../../threads/port_channel.ts";
 import type { Failure, FromExecutor, ToExecutor } from "../../threads/work.ts";
 import type { Delivery, DeliveryContext } from "../delivery.ts";
@@ -54,6 +55,7 @@ export class WorkDelivery implements Delivery {
   readonly #deadLetters: DeadLetters;
   readonly #executors = new Map<number, Executor>();
   readonly #drains = new Set<Drain>();
+  readonly #times = new TotalTimes();
   #wakeAt: number | null = null;
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #committing = false;
@@ -202,6 +204,7 @@ export class WorkDelivery implements Delivery {
       underWay,
       paused,
       oldestUnderWayMs: oldestUnderWay === null ? null : Math.max(0, now - oldestUnderWay),
+      times: this.#times.all(),
     };
   }
 
@@ -229,6 +232,7 @@ export class WorkDelivery implements Delivery {
     const outcomes = this.#dispatcher.failed(report.failed, now);
     this.#dispatcher.released(report.released, now);
     this.#dispatcher.heard(id, report, now);
+    if (report.times !== null) this.#times.add(report.times);
     this.#act(outcomes);
     this.#afterFinished(finished);
   }
