@@ -2,7 +2,7 @@
 
 import type { ConsumerEvents } from "./consumer_events.ts";
 import { StateError } from "./errors.ts";
-import { type Logger, safeLogger } from "./logger.ts";
+import { type Logger, safeLogger, withoutLife } from "./logger.ts";
 import type {
   BatchHandlerOptions,
   MessageHandlerOptions,
@@ -91,6 +91,17 @@ export class Consumer extends EventTarget implements AsyncDisposable {
   }
 
   /**
+   * Looks whether it could start, without joining the group or reading anything: loads the handler, and
+   * runs its `setup` and teardown; connects, logs in, and makes sure that the topics exist. It tries once,
+   * for at most `startTimeoutMs`, and has no effect on a run of this consumer.
+   *
+   * @throws {KafkaThreadsError} What is in the way, as `start()` does.
+   */
+  async check(): Promise<void> {
+    await this.#makeRun(0, withoutLife(this.#logger), true).check();
+  }
+
+  /**
    * Stops: takes no more messages, lets handlers finish, commits, leaves the group. From any state, and
    * as often as you like; it never rejects. A handler that still runs 3 seconds before `stopTimeoutMs` is
    * over (less, where that is short) has its signal aborted; what is under way a second later is
@@ -176,7 +187,7 @@ export class Consumer extends EventTarget implements AsyncDisposable {
   }
 
   async #start(): Promise<this> {
-    const { signal, kafka, restarts, startTimeoutMs, threads, name, handler } = this.#options;
+    const { signal } = this.#options;
     signal?.throwIfAborted();
     if (this.#run?.state === "running") return this;
     if (this.#run !== null) {
@@ -190,23 +201,7 @@ export class Consumer extends EventTarget implements AsyncDisposable {
     }
     // Epochs go on where the last run's ended.
     const epoch = this.#run?.epoch ?? 0;
-    const options = consumerRunOptions(this.#options, this.#logger, epoch);
-    const run = this.#run = new ConsumerRun({
-      ...options,
-      owner: this,
-      notify: (event) => this.#notify(event),
-      handlerThreads: handler.kind === "function" ? undefined : (events) =>
-        new HandlerThreads({
-          name,
-          count: threads ?? defaultThreads(this.#options.maxConcurrency),
-          module: new URL(handler.module),
-          worker: kafka.workers.handler,
-          executor: options.executor,
-          restarts,
-          startTimeoutMs,
-          logger: this.#logger,
-        }, events),
-    });
+    const run = this.#run = this.#makeRun(epoch, this.#logger, false);
     run.setPaused(this.#paused);
     const abort = () => void run.stop();
     signal?.addEventListener("abort", abort, { once: true });
@@ -215,6 +210,29 @@ export class Consumer extends EventTarget implements AsyncDisposable {
       .finally(() => signal?.removeEventListener("abort", abort));
     await run.start();
     return this;
+  }
+
+  #makeRun(epoch: number, logger: Logger, checkOnly: boolean): ConsumerRun {
+    const { kafka, restarts, startTimeoutMs, threads, name, handler } = this.#options;
+    const options = consumerRunOptions(this.#options, logger, epoch);
+    return new ConsumerRun({
+      ...options,
+      poller: { ...options.poller, checkOnly },
+      owner: this,
+      notify: (event) => this.#notify(event),
+      handlerThreads: handler.kind === "function" ? undefined : (events) =>
+        new HandlerThreads({
+          name,
+          // One tells as much as many.
+          count: checkOnly ? 1 : threads ?? defaultThreads(this.#options.maxConcurrency),
+          module: new URL(handler.module),
+          worker: kafka.workers.handler,
+          executor: options.executor,
+          restarts,
+          startTimeoutMs,
+          logger,
+        }, events),
+    });
   }
 
   #notify(event: WireEvent): void {

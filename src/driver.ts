@@ -237,6 +237,14 @@ export interface ConsumerDriver {
   resume(partitions: readonly TopicPartition[]): void;
   /** Leaves the group and closes everything. Called once, possibly while a poll is under way. */
   close(): Promise<void>;
+  /**
+   * Looks whether polling could begin: connects, logs in, and makes sure that the topics exist, without
+   * joining the group. It is called instead of `poll`, once, and followed by `close()`. Without it, that a
+   * driver could be made is all that is known of it.
+   *
+   * @throws What is in the way.
+   */
+  check?(): Promise<void>;
   /** How the membership stands. Without it, health looks at polls alone. */
   status?(): DriverStatus;
   /** Asks for the ends of these partitions' logs, in their order. Without it, batches tell. */

@@ -35,6 +35,16 @@ export function atLeast(level: LogLevel, threshold: LogLevel): boolean {
 }
 
 /**
+ * A logger without what tells of a run's life: for one whose end is answered by a promise.
+ *
+ * @param logger The consumer's logger.
+ * @returns What passes warnings and details on.
+ */
+export function withoutLife({ debug, warn }: Logger): Logger {
+  return { debug, info: () => {}, warn, error: () => {} };
+}
+
+/**
  * Wraps a logger, so that a broken one cannot break the library: what its methods throw, or reject
  * with, is dropped.
  *

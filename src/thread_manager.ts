@@ -1,7 +1,7 @@
 /** A background thread that polls Kafka, and a callback that gets the messages. */
 
 import { StateError } from "./errors.ts";
-import { type Logger, safeLogger } from "./logger.ts";
+import { type Logger, safeLogger, withoutLife } from "./logger.ts";
 import type { Message } from "./message.ts";
 import type { ThreadManagerOptions } from "./options/thread_manager_options.ts";
 import {
@@ -116,6 +116,19 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
       });
     }
     return this.#starting;
+  }
+
+  /**
+   * Looks whether it could start, without joining the group or reading anything: connects, logs in, and
+   * makes sure that the topics exist. It tries once, for at most `startTimeoutMs`, and has no effect on a
+   * run of this manager.
+   *
+   * @throws {KafkaThreadsError} What is in the way, as `start()` does.
+   */
+  async check(): Promise<void> {
+    const options = runOptions(this.#options, withoutLife(this.#logger), 0);
+    const poller = { ...options.poller, checkOnly: true };
+    await new Run({ ...options, poller, owner: this }).check();
   }
 
   /**

@@ -170,6 +170,10 @@ export class Poller {
     }
     this.#driver = driver;
     this.#delivery.check(driver);
+    if (this.#options.checkOnly) {
+      await this.#race(driver.check?.() ?? Promise.resolve());
+      return;
+    }
     while (!this.#stop.signal.aborted) {
       try {
         const timeoutMs = this.#started ? POLL_TIMEOUT_MS : 0;

@@ -140,6 +140,13 @@ export abstract class PollerRun {
     }
   }
 
+  /** Has the thread look whether it could poll, as `checkOnly` says, and rejects with what is in the way. */
+  async check(): Promise<void> {
+    // It never begins to poll: how it ends is the answer.
+    this.start().catch(() => {});
+    await this.ended;
+  }
+
   /**
    * Stops: what is under way is finished and committed. Resolves when nothing is left, or at once if
    * it is called by the code that handles the message under way.

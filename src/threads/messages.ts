@@ -60,6 +60,8 @@ export interface PollerOptions {
   startTimeoutMs: number;
   /** Log lines below this level do not cross. */
   logLevel: LogLevel;
+  /** Look whether polling could begin, and end. Default: false. */
+  checkOnly?: boolean;
   /** How messages are given to handlers; without it they go to a callback on the program's thread. */
   work?: WorkOptions;
 }

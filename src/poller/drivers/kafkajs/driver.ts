@@ -142,6 +142,11 @@ class KafkajsDriver implements ConsumerDriver {
     }
   }
 
+  async check(): Promise<void> {
+    this.#failIfClosed();
+    await this.#connect();
+  }
+
   async commit(offsets: readonly OffsetCommit[]): Promise<void> {
     const foreign = offsets.find((offset) => !this.#partitions.has(partitionKey(offset)));
     if (foreign !== undefined) {

@@ -138,6 +138,10 @@ class PlatformaticDriver implements ConsumerDriver {
     return [];
   }
 
+  async check(): Promise<void> {
+    await this.#cluster.findTopics(this.#context.topics);
+  }
+
   async commit(offsets: readonly OffsetCommit[]): Promise<void> {
     const foreign = offsets.find((offset) => !this.#assigned.has(keyOf(offset)));
     if (foreign !== undefined) {
