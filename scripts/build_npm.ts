@@ -19,6 +19,7 @@ const OLDEST_NODE = 20;
 /** Its entries, by what they are imported as. */
 const ENTRIES = {
   ".": "mod",
+  "./server": "src/server/mod",
   "./testing": "src/testing/mod",
   "./cli": "src/cli/mod",
   "./workers/poller": "workers/poller",

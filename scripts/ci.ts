@@ -32,6 +32,7 @@ const CHECKS: Record<string, readonly string[]> = {
     "doc",
     "--lint",
     "mod.ts",
+    "src/server/mod.ts",
     "src/testing/mod.ts",
     "src/cli/mod.ts",
     "workers/poller.ts",
