@@ -2,7 +2,7 @@
 
 import type { ConsumerEvents } from "./consumer_events.ts";
 import { StateError } from "./errors.ts";
-import { type Logger, safeLogger, withoutLife } from "./logger.ts";
+import { type Logger, safeLogger, withFields, withoutLife } from "./logger.ts";
 import type {
   BatchHandlerOptions,
   MessageHandlerOptions,
@@ -18,6 +18,7 @@ import { ConsumerRun } from "./program/consumer_run.ts";
 import { consumerHealthOf, consumerStatsOf, type WorkerStats } from "./program/consumer_stats.ts";
 import { HandlerThreads } from "./program/handler_threads.ts";
 import type { Health } from "./program/health.ts";
+import { provideMonitor, RunMonitor } from "./program/monitor.ts";
 import { consumerRunOptions } from "./program/run_options.ts";
 import { decodeError } from "./threads/error_wire.ts";
 import type { WireEvent } from "./threads/messages.ts";
@@ -37,6 +38,10 @@ export class Consumer extends EventTarget implements AsyncDisposable {
   readonly #logger: Logger;
   #run: ConsumerRun | null = null;
   #starting: Promise<this> | null = null;
+  readonly #monitor = new RunMonitor<ConsumerRun>((run) => ({
+    ...consumerStatsOf(this.name, this.state, run),
+    active: run?.active ?? [],
+  }));
   #stops = 0;
   #paused = false;
   #closed = settlement();
@@ -45,7 +50,10 @@ export class Consumer extends EventTarget implements AsyncDisposable {
   constructor(options: ResolvedConsumerOptions) {
     super();
     this.#options = options;
-    this.#logger = safeLogger(options.logger, options.logLevel);
+    this.#logger = withFields(safeLogger(options.logger, options.logLevel), {
+      consumer: options.name,
+    });
+    provideMonitor(this, this.#monitor);
   }
 
   /** Name of the consumer, in logs, stats and health. */
@@ -202,6 +210,7 @@ export class Consumer extends EventTarget implements AsyncDisposable {
     // Epochs go on where the last run's ended.
     const epoch = this.#run?.epoch ?? 0;
     const run = this.#run = this.#makeRun(epoch, this.#logger, false);
+    this.#monitor.begin(run);
     run.setPaused(this.#paused);
     const abort = () => void run.stop();
     signal?.addEventListener("abort", abort, { once: true });

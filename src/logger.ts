@@ -35,6 +35,19 @@ export function atLeast(level: LogLevel, threshold: LogLevel): boolean {
 }
 
 /**
+ * A logger that says more with each line.
+ *
+ * @param logger Where the lines go.
+ * @param always Fields of every line; those that a line has itself are stronger.
+ * @returns The logger.
+ */
+export function withFields(logger: Logger, always: Record<string, unknown>): Logger {
+  const at = (level: Exclude<LogLevel, "silent">): Logger["info"] => (message, fields) =>
+    logger[level](message, { ...always, ...fields });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/**
  * A logger without what tells of a run's life: for one whose end is answered by a promise.
  *
  * @param logger The consumer's logger.

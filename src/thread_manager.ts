@@ -1,7 +1,7 @@
 /** A background thread that polls Kafka, and a callback that gets the messages. */
 
 import { StateError } from "./errors.ts";
-import { type Logger, safeLogger, withoutLife } from "./logger.ts";
+import { type Logger, safeLogger, withFields, withoutLife } from "./logger.ts";
 import type { Message } from "./message.ts";
 import type { ThreadManagerOptions } from "./options/thread_manager_options.ts";
 import {
@@ -11,6 +11,7 @@ import {
 import type { MessageIterator } from "./program/deliver.ts";
 import { healthOf } from "./program/health.ts";
 import { enterInside } from "./program/inside.ts";
+import { provideMonitor, RunMonitor } from "./program/monitor.ts";
 import { Run } from "./program/run.ts";
 import { runOptions } from "./program/run_options.ts";
 import { statsOf } from "./program/stats.ts";
@@ -59,6 +60,10 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
   #run: Run | null = null;
   #starting: Promise<this> | null = null;
   #iterator: object | null = null;
+  readonly #monitor = new RunMonitor<Run>((run) => ({
+    ...statsOf(this.name, this.state, run),
+    active: run?.active ?? [],
+  }));
   #stops = 0;
   #closed = settlement();
 
@@ -70,7 +75,9 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
    */
   constructor(options: ThreadManagerOptions) {
     this.#options = parseThreadManagerOptions(options);
-    this.#logger = safeLogger(this.#options.logger, this.#options.logLevel);
+    const { logger, logLevel, name } = this.#options;
+    this.#logger = withFields(safeLogger(logger, logLevel), { consumer: name });
+    provideMonitor(this, this.#monitor);
   }
 
   /** Name of the manager, in logs, stats and health. */
@@ -260,6 +267,7 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
       ...runOptions(this.#options, this.#logger, epoch),
       owner: this,
     });
+    this.#monitor.begin(run);
     const abort = () => void run.stop();
     signal?.addEventListener("abort", abort, { once: true });
     const { resolve, reject } = this.#closed;

@@ -2,6 +2,7 @@
 
 import { Executor } from "../executor/executor.ts";
 import type { Handler } from "../handler.ts";
+import { withFields } from "../logger.ts";
 import type { ResolvedConsumerOptions } from "../options/consumer_options.ts";
 import type { Channel } from "../threads/channel.ts";
 import { encodeError } from "../threads/error_wire.ts";
@@ -11,7 +12,7 @@ import { portChannel } from "../threads/port_channel.ts";
 import type { ExecutorOptions, FromExecutor, ToExecutor } from "../threads/work.ts";
 import type { HandlerThreads, HandlerThreadsEvents } from "./handler_threads.ts";
 import { isInside, runInside } from "./inside.ts";
-import { PollerRun, type PollerRunOptions } from "./poller_run.ts";
+import { type ActiveMessages, PollerRun, type PollerRunOptions } from "./poller_run.ts";
 
 /** Longest wait for handler threads to tear down when everything else has ended. */
 const TEARDOWN_TIMEOUT_MS = 5_000;
@@ -79,6 +80,10 @@ export class ConsumerRun extends PollerRun {
     return this.work?.times ?? [];
   }
 
+  get active(): ActiveMessages[] {
+    return this.#executor?.active() ?? this.work?.active ?? [];
+  }
+
   get underWaySeconds(): number {
     return Math.floor((this.work?.oldestUnderWayMs ?? 0) / 1_000);
   }
@@ -136,7 +141,12 @@ export class ConsumerRun extends PollerRun {
       },
     };
     const handlers = { handler: handle as Handler<never>, ...rest };
-    this.#executor = new Executor(channel, handlers, executor, logger);
+    this.#executor = new Executor(
+      channel,
+      handlers,
+      executor,
+      withFields(logger, { thread: "program" }),
+    );
     this.#closePort = port.close;
     this.#executor.start();
     this.#waiting.push({ id: this.#nextExecutor++, port: port2 });
@@ -211,9 +221,12 @@ export class ConsumerRun extends PollerRun {
     if (onStuck === "replace") {
       return logger.error(
         `${what}: it is abandoned, and takes a core until the program ends`,
+        { thread: `handler ${thread}` },
       ) as void;
     }
-    logger.error(`${what}: the program is ended, as onStuck: "exit" says`);
+    logger.error(`${what}: the program is ended, as onStuck: "exit" says`, {
+      thread: `handler ${thread}`,
+    });
     this.fail(new Error(what));
     this.ended.catch(() => exit(1));
   }

@@ -169,7 +169,10 @@ export class HandlerThread {
       case "log": {
         const { level, fields } = message;
         if (level === "silent") return;
-        logger[level](message.message, fields === undefined ? undefined : decodeFields(fields));
+        logger[level](message.message, {
+          thread: `handler ${thread}`,
+          ...(fields === undefined ? {} : decodeFields(fields)),
+        });
         return;
       }
       case "pong":

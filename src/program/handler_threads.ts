@@ -175,6 +175,7 @@ export class HandlerThreads {
       if (inTime) return;
       this.#options.logger.warn(
         `The thread "${this.#nameOf(place.thread)}" has not torn down within ${timeoutMs} ms`,
+        { thread: `handler ${place.thread}` },
       );
     }));
   }
@@ -249,6 +250,7 @@ export class HandlerThreads {
     place.state = "restarting";
     const waitMs = place.backoff.failed(now)!;
     logger.error(`${error.message}; another one takes its place in ${Math.ceil(waitMs)} ms`, {
+      thread: `handler ${place.thread}`,
       error,
     });
     const timer = setTimeout(() => {

@@ -3,6 +3,7 @@
 import { HandlerError, StartTimeoutError, StateError, StopTimeoutError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { decodeError, encodeError } from "../threads/error_wire.ts";
+import { errorFields } from "../threads/log_fields.ts";
 import type { HandlingTimes } from "../threads/handling_times.ts";
 import type {
   Ending,
@@ -47,6 +48,14 @@ export type RunState = "starting" | "running" | "stopping" | "stopped" | "failed
 
 /** How a run ended. */
 export type RunEnding = "stopped" | "lifetime";
+
+/** Messages of one topic that are being handled. */
+export interface ActiveMessages {
+  /** Name of the topic. */
+  topic: string;
+  /** How many. */
+  count: number;
+}
 
 /** A run: started once, stopped once. What becomes of messages is for those that extend it. */
 export abstract class PollerRun {
@@ -109,6 +118,8 @@ export abstract class PollerRun {
   abstract get inFlight(): number;
   /** How long messages took to handle. */
   abstract get times(): HandlingTimes[];
+  /** Messages that are being handled, by topic; no topic is there twice. */
+  abstract get active(): ActiveMessages[];
   /** For how many whole seconds, about, the message under way has been. */
   abstract get underWaySeconds(): number;
 
@@ -295,7 +306,7 @@ export abstract class PollerRun {
     // A handler's error has been logged where it happened.
     if (this.error !== null && !HandlerError.is(this.error)) {
       const what = this.#hasStarted ? "has failed" : "cannot start";
-      logger.error(`Kafka consumer ${what}: ${this.error.message}`, { error: this.error });
+      logger.error(`Kafka consumer ${what}: ${this.error.message}`, errorFields(this.error));
     }
     const released = this.release(closed);
     const settle = () => {
@@ -309,7 +320,7 @@ export abstract class PollerRun {
 
   #log({ level, message, fields }: Extract<FromPoller, { type: "log" }>): void {
     if (level === "silent") return;
-    this.options.logger[level](message, { consumer: this.options.poller.name, ...fields });
+    this.options.logger[level](message, { thread: "poller", ...fields });
   }
 
   async #giveToken(id: number): Promise<void> {

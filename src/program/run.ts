@@ -3,12 +3,13 @@
 import { type HandlerError, StateError } from "../errors.ts";
 import type { Message } from "../message.ts";
 import { decodeError } from "../threads/error_wire.ts";
+import { errorFields } from "../threads/log_fields.ts";
 import type { HandlingTimes } from "../threads/handling_times.ts";
 import type { FromPoller } from "../threads/messages.ts";
 import { deliver, MessageIterator, type OnMessage } from "./deliver.ts";
 import { Inbox } from "./inbox.ts";
 import { runInside } from "./inside.ts";
-import { PollerRun, type PollerRunOptions } from "./poller_run.ts";
+import { type ActiveMessages, PollerRun, type PollerRunOptions } from "./poller_run.ts";
 
 /** What a manager's run is made of. */
 export interface RunOptions extends PollerRunOptions {
@@ -50,6 +51,11 @@ export class Run extends PollerRun {
 
   get times(): HandlingTimes[] {
     return this.inbox.times.list();
+  }
+
+  get active(): ActiveMessages[] {
+    const batch = this.inbox.head();
+    return batch === null || this.inbox.underWay === null ? [] : [{ topic: batch.topic, count: 1 }];
   }
 
   get underWaySeconds(): number {
@@ -103,7 +109,7 @@ export class Run extends PollerRun {
     const onMessage = this.#onMessage;
     if (onMessage === undefined) return;
     runInside(this.options.owner, () => deliver(this.inbox, onMessage)).catch((error) => {
-      this.options.logger.error((error as Error).message, { error });
+      this.options.logger.error((error as Error).message, errorFields(error as Error));
       this.fail(error as HandlerError);
     });
   }

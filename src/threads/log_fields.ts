@@ -3,6 +3,26 @@
 import { decodeError, encodeError, type WireError } from "./error_wire.ts";
 
 /**
+ * Makes the fields of a line about an error: the error, and the message that it is about.
+ *
+ * @param error What has happened.
+ * @returns The fields.
+ */
+export function errorFields(error: Error): Record<string, unknown> {
+  const { topic, partition, offset } = error as {
+    topic?: string;
+    partition?: number;
+    offset?: number;
+  };
+  return {
+    ...(topic === undefined ? {} : { topic }),
+    ...(partition === undefined ? {} : { partition }),
+    ...(offset === undefined ? {} : { offset }),
+    error,
+  };
+}
+
+/**
  * Makes fields that can be posted. Errors keep what they carry; what cannot be cloned becomes text.
  *
  * @param fields What was logged.
