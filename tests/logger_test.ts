@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
-import { atLeast, LOG_LEVELS, type Logger, safeLogger } from "../src/logger.ts";
+import {
+  atLeast,
+  LOG_LEVELS,
+  type Logger,
+  safeLogger,
+  withFields,
+  withoutLife,
+} from "../src/logger.ts";
 
 describe("atLeast()", () => {
   it("passes a level and those above it", () => {
@@ -59,5 +66,30 @@ describe("safeLogger()", () => {
     safe.warn("c");
     safe.error("d");
     await ran; // An unhandled rejection would fail this file.
+  });
+});
+
+describe("withFields() and withoutLife()", () => {
+  it("say more with each line, and less", () => {
+    const calls: unknown[] = [];
+    const logger: Logger = {
+      debug: (...all) => calls.push(["debug", ...all]),
+      info: (...all) => calls.push(["info", ...all]),
+      warn: (...all) => calls.push(["warn", ...all]),
+      error: (...all) => calls.push(["error", ...all]),
+    };
+    const more = withFields(withFields(logger, { consumer: "c", thread: "poller" }), {
+      thread: "x",
+    });
+    more.info("a");
+    more.error("b", { consumer: "own", offset: 7 });
+    const less = withoutLife(more);
+    for (const level of ["debug", "info", "warn", "error"] as const) less[level](level);
+    assert.deepEqual(calls, [
+      ["info", "a", { consumer: "c", thread: "x" }],
+      ["error", "b", { consumer: "own", thread: "x", offset: 7 }],
+      ["debug", "debug", { consumer: "c", thread: "x" }],
+      ["warn", "warn", { consumer: "c", thread: "x" }],
+    ]);
   });
 });

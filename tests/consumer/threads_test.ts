@@ -150,9 +150,9 @@ describe("Consumers with a handler module", needsKafka, () => {
     );
     await test.consumer.stop();
     assert.deepEqual(await committed(test.groupId, topic), [20]);
-    assert.deepEqual(retries.items.map(({ offset }) => offset), [5]);
-    const [{ error }] = retries.items as [typeof retries.items[0]];
-    assert(HandlerTimeoutError.is(error), `${error}`);
+    // On a machine that is busy elsewhere others may take that long as well.
+    assert(retries.items.some(({ offset }) => offset === 5));
+    for (const { error } of retries.items) assert(HandlerTimeoutError.is(error), `${error}`);
     assert(got.items.includes("5 2"));
   });
 
