@@ -4,5 +4,6 @@
  * @module
  */
 
+export { jsonLogger, type JsonLoggerOptions } from "./json_logger.ts";
 export type { Monitored } from "./monitored.ts";
 export { type HealthApp, healthRoutes, type HealthRoutesOptions } from "./routes.ts";
