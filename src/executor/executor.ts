@@ -207,6 +207,15 @@ export class Executor {
     this.#channel.post(report);
   }
 
+  /** Messages of calls that are under way, by topic. */
+  active(): { topic: string; count: number }[] {
+    const counts = new Map<string, number>();
+    for (const { run: { messages: { topic } }, batch } of this.#underWay()) {
+      counts.set(topic, (counts.get(topic) ?? 0) + (batch?.accepted.length ?? 1));
+    }
+    return Array.from(counts, ([topic, count]) => ({ topic, count }));
+  }
+
   /** Ends it at once: nothing more begins or is posted, whatever is under way. */
   close(): void {
     this.#closed = true;

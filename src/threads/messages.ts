@@ -127,6 +127,8 @@ export interface WorkSnapshot extends WorkCounts {
   oldestUnderWayMs: number | null;
   /** How long messages took to handle, since the start. */
   times: HandlingTimes[];
+  /** Messages that handler threads have begun, or were about to begin when they spoke last, by topic. */
+  active: { topic: string; count: number }[];
 }
 
 /** Upper bounds of the buckets that polls are counted in, in messages. */

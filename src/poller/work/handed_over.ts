@@ -39,6 +39,18 @@ export class HandedOver {
     return null;
   }
 
+  /** Messages that have begun and are not answered for, by topic. */
+  get active(): { topic: string; count: number }[] {
+    const counts = new Map<string, number>();
+    for (const { tasks, open } of this.#posts.values()) {
+      for (const [index, { begunAt, partition: { topic } }] of tasks.entries()) {
+        if (begunAt === null || open[index] !== 1) continue;
+        counts.set(topic, (counts.get(topic) ?? 0) + 1);
+      }
+    }
+    return Array.from(counts, ([topic, count]) => ({ topic, count }));
+  }
+
   /** Adds one that runs handlers. */
   addExecutor(id: number): void {
     this.#executors.set(id, createExecutorRecord(id));
@@ -72,7 +84,7 @@ export class HandedOver {
     const batch = this.#nextBatch;
     // The names are 32-bit numbers; those that come round are long answered for.
     this.#nextBatch = (this.#nextBatch + 1) & 0x7fffffff;
-    for (const task of tasks) task.begun = false;
+    for (const task of tasks) task.begunAt = null;
     const open = new Uint8Array(tasks.length).fill(1);
     this.#posts.set(batch, { tasks, executor, open, left: tasks.length, at: now });
     executor.credit -= tasks.length;

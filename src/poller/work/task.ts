@@ -23,8 +23,8 @@ export class Task {
   state: TaskState;
   /** Whether a thread went down with it among others: it is tried again alone, to see which it was. */
   suspect = false;
-  /** Whether its executor has said that it is about to begin it. */
-  begun = false;
+  /** When its executor has said that it is about to begin it; null: it has not. */
+  begunAt: number | null = null;
   /** When its wait began, while it waits to be one of a batch. */
   since = 0;
 

@@ -10,7 +10,7 @@ import type {
 import { DriverError, HandlerError, HandlerTimeoutError } from "../../errors.ts";
 import { decodeError, encodeError, type WireError } from "../../threads/error_wire.ts";
 import type { PollerOptions, ToPoller, WorkOptions, WorkSnapshot } from "../../threads/messages.ts";
-import { TotalTimes } from "../../threads/handling_times.ts";
+import { TimesByTopic, TotalTimes } from "../../threads/handling_times.ts";
 import { type PortChannel, portChannel } from "../../threads/port_channel.ts";
 import type { Failure, FromExecutor, ToExecutor } from "../../threads/work.ts";
 import type { Delivery, DeliveryContext } from "../delivery.ts";
@@ -56,6 +56,8 @@ export class WorkDelivery implements Delivery {
   readonly #executors = new Map<number, Executor>();
   readonly #drains = new Set<Drain>();
   readonly #times = new TotalTimes();
+  /** Of attempts that no executor reports, on their way to the others. */
+  readonly #lostTimes = new TimesByTopic();
   #wakeAt: number | null = null;
   #wakeTimer: ReturnType<typeof setTimeout> | undefined;
   #committing = false;
@@ -184,11 +186,16 @@ export class WorkDelivery implements Delivery {
     switch (message.type) {
       case "executor":
         return this.#add(message.id, message.port, message.watched);
-      case "executor-gone":
+      case "executor-gone": {
         this.#dispatcher.gone(message.id);
+        const goneAt = this.#context.now();
         // What it has reported last may still be on its way, over another port than this word of it.
-        this.#context.timers.after(LAST_REPORT_MS, () => this.#gone(message.id, message.error));
+        this.#context.timers.after(
+          LAST_REPORT_MS,
+          () => this.#gone(message.id, message.error, goneAt),
+        );
         return;
+      }
       case "pause":
       case "resume":
         this.#dispatcher.paused = message.type === "pause";
@@ -197,7 +204,7 @@ export class WorkDelivery implements Delivery {
   }
 
   snapshot(): WorkSnapshot {
-    const { counts, underWay, paused, oldestUnderWay } = this.#dispatcher;
+    const { counts, underWay, paused, oldestUnderWay, active } = this.#dispatcher;
     const now = this.#context.now();
     return {
       ...counts,
@@ -205,6 +212,7 @@ export class WorkDelivery implements Delivery {
       paused,
       oldestUnderWayMs: oldestUnderWay === null ? null : Math.max(0, now - oldestUnderWay),
       times: this.#times.all(),
+      active,
     };
   }
 
@@ -399,12 +407,13 @@ export class WorkDelivery implements Delivery {
     });
   }
 
-  #gone(id: number, error: WireError): void {
+  #gone(id: number, error: WireError, goneAt: number): void {
     const cause = decodeError(error);
     this.#lose(
       id,
       "failed",
       null,
+      goneAt,
       ({ partition: { topic, partition }, offset }) =>
         new HandlerError(
           `The handler thread ended while it handled "${topic}" partition ${partition} offset ${offset}: ${cause.message}`,
@@ -420,6 +429,7 @@ export class WorkDelivery implements Delivery {
       id,
       "timeout",
       blame,
+      this.#context.now(),
       ({ partition: { topic, partition }, offset }) =>
         new HandlerTimeoutError(
           `The handler has not ended at "${topic}" partition ${partition} offset ${offset} within ${handlerTimeoutMs} ms: ${error.message}`,
@@ -433,19 +443,24 @@ export class WorkDelivery implements Delivery {
     id: number,
     kind: Failure["kind"],
     blame: Task | null,
+    lostAt: number,
     errorOf: (task: Task) => Error,
   ): void {
     const executor = this.#executors.get(id);
     if (executor === undefined) return;
     this.#executors.delete(id);
     executor.channel.close();
-    this.#act(
-      this.#dispatcher.lost(
-        id,
-        (task) => ({ kind, retriable: true, error: encodeError(errorOf(task)) }),
-        { hangs: kind === "timeout", blame, now: this.#context.now() },
-      ),
+    const outcomes = this.#dispatcher.lost(
+      id,
+      (task) => ({ kind, retriable: true, error: encodeError(errorOf(task)) }),
+      { hangs: kind === "timeout", blame, now: this.#context.now() },
     );
+    // Nobody else is left to tell how long these attempts have taken.
+    for (const { task: { begunAt, partition: { topic } } } of outcomes) {
+      this.#lostTimes.of(topic).add(false, Math.max(0, lostAt - (begunAt ?? lostAt)));
+    }
+    this.#times.add(this.#lostTimes.take());
+    this.#act(outcomes);
     this.#checkDrains();
     this.#context.changed();
   }

@@ -122,6 +122,11 @@ export class WorkDispatcher {
     return this.#handedOver.underWay;
   }
 
+  /** Those of them that have begun where that is announced, by topic. */
+  get active(): { topic: string; count: number }[] {
+    return this.#handedOver.active;
+  }
+
   /** When the oldest of them was handed over, or null. */
   get oldestUnderWay(): number | null {
     return this.#handedOver.oldest;
@@ -238,7 +243,7 @@ export class WorkDispatcher {
     executor.final = final;
     if (begun === null && !final) return;
     executor.plan = [...this.#handedOver.named(begun)];
-    for (const task of executor.plan) task.begun = true;
+    for (const task of executor.plan) task.begunAt = now;
   }
 
   /** Takes what is to be handed over now. */
@@ -336,7 +341,7 @@ export class WorkDispatcher {
     const open = this.#handedOver.removeExecutor(executor);
     const planned = new Set(executor.plan);
     // What has come back since it was announced, and was handed over again, has not begun again.
-    const begun = open.filter((task) => task.begun);
+    const begun = open.filter(({ begunAt }) => begunAt !== null);
     const announced = begun.filter((task) => planned.has(task));
     const underWay = begun.filter((task) => !planned.has(task));
     let blamed: Task[];
