@@ -132,6 +132,46 @@ describe("Consumers with a handler module", needsKafka, () => {
     assert(offset! <= 0, "nothing is finished");
   });
 
+  scenario("each line of the log says whose it is, and what it is about", async (scope) => {
+    const topic = await newTopic();
+    await produceNumbers(topic, 0, 2);
+    const module = new URL("./fixtures/logging.ts", import.meta.url);
+    const { consumer, groupId, log } = await ordered(scope, topic, module, {
+      onError: { retries: 1, backoff: { initialMs: 1 } },
+    });
+    await consumer.start();
+    await untilCommitted(groupId, topic, [2]);
+    await consumer.stop();
+    for (const { message, fields } of log.items) {
+      assert.equal(fields?.["consumer"], consumer.name, message);
+    }
+    const fieldsOf = (text: string) =>
+      log.items.filter(({ message }) => message.includes(text)).map(({ fields }) => fields);
+    const own = { consumer: consumer.name };
+    assert.deepEqual(fieldsOf("set up"), [{ ...own, thread: "handler 0" }]);
+    assert.deepEqual(
+      fieldsOf("handled"),
+      [[0, 1], [0, 2], [1, 1]].map(([offset, attempt]) => ({
+        ...own,
+        thread: "handler 0",
+        topic,
+        partition: 0,
+        offset,
+        attempt,
+      })),
+    );
+    assert.deepEqual(fieldsOf("not now"), [{
+      ...own,
+      thread: "poller",
+      topic,
+      partition: 0,
+      offset: 0,
+      attempt: 1,
+      kind: "failed",
+    }]);
+    assert.equal(fieldsOf("Assigned")[0]?.["thread"], "poller");
+  });
+
   scenario("one that does not give up has its thread replaced", async (scope) => {
     const topic = await newTopic();
     await produceNumbers(topic, 0, 20, (n) => `${n % 4}`);
