@@ -4,6 +4,7 @@ import { KafkaThreadsError, type OptionIssue, OptionsError } from "../errors.ts"
 import type { Handlers } from "../executor/handlers.ts";
 import type { HandlerModule } from "../handler.ts";
 import { errorText } from "../threads/error_text.ts";
+import { isStandardSchema } from "../threads/standard_schema.ts";
 
 /** What a handler module gives. */
 export interface LoadedModule {
@@ -57,7 +58,7 @@ export function handlersOf(exports: Exports, address: string): LoadedModule {
   optional("decode", decode, "a function (bytes, message) => data");
   expect(
     "schema",
-    schema === undefined || isSchema(schema),
+    schema === undefined || isStandardSchema(schema),
     'a Standard Schema of version 1 ("~standard")',
   );
   expect(
@@ -82,15 +83,6 @@ export function handlersOf(exports: Exports, address: string): LoadedModule {
 
 function isFunction(value: unknown): boolean {
   return typeof value === "function";
-}
-
-function isSchema(value: unknown): boolean {
-  try {
-    const standard = Object(value)["~standard"];
-    return standard?.version === 1 && isFunction(standard.validate);
-  } catch {
-    return false; // A getter threw.
-  }
 }
 
 function kindOf(value: unknown): string {

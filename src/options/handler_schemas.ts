@@ -12,12 +12,12 @@ import type {
   RetryIf,
   StandardSchema,
 } from "../handler.ts";
+import { isStandardSchema } from "../threads/standard_schema.ts";
 import type { ResolvedHandlerBatchOptions } from "./consumer_options.ts";
 import { HOUR_MS, isFunction, MS } from "./shared_options.ts";
 import {
   checked,
   integer,
-  isObject,
   maybe,
   type OptionSchema,
   optionsObject,
@@ -102,20 +102,3 @@ export const handlerAliases: Readonly<Record<string, string>> = {
   use: "middleware",
   shouldretry: "retryIf",
 };
-
-/**
- * Tells whether a value keeps the part of the Standard Schema specification that is used here.
- *
- * @param value Anything.
- * @returns Whether it does.
- */
-export function isStandardSchema(value: unknown): value is StandardSchema {
-  if (!isObject(value) && !isFunction(value)) return false;
-  try {
-    const standard = (value as { "~standard"?: unknown })["~standard"];
-    return isObject(standard) && standard.version === 1 && typeof standard.vendor === "string" &&
-      isFunction(standard.validate);
-  } catch {
-    return false; // A getter threw.
-  }
-}
