@@ -118,7 +118,7 @@ describe("a handler module", () => {
     await rig.untilTold(seen, "finished", `${batch}:0`);
     const line = rig.logger.lines.find(({ message }) => message === "handled")!;
     const { error, ...position } = line.fields!;
-    assert.deepEqual(position, { topic: "orders", partition: 3, offset: 0 });
+    assert.deepEqual(position, { thread: "handler 0", topic: "orders", partition: 3, offset: 0 });
     assert(error instanceof RangeError);
     assert.equal(error.message, "of the log");
   });
