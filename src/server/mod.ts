@@ -5,5 +5,6 @@
  */
 
 export { jsonLogger, type JsonLoggerOptions } from "./json_logger.ts";
+export { createMetrics, type Metrics, type MetricsRegistry } from "./metrics/mod.ts";
 export type { Monitored } from "./monitored.ts";
 export { type HealthApp, healthRoutes, type HealthRoutesOptions } from "./routes.ts";
