@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Span } from "@opentelemetry/api";
 import type { Logger } from "./logger.ts";
 import type { Message } from "./message.ts";
 
@@ -28,6 +29,11 @@ export interface HandlerContext {
   readonly attempt: number;
   /** The consumer's logger; what it is given carries topic, partition and offset. */
   readonly logger: Logger;
+  /**
+   * The call's OpenTelemetry span, which is also the active one. Where no SDK is registered in the thread
+   * it is one that takes everything and keeps nothing.
+   */
+  readonly span: Span;
   /** The consumer. */
   readonly consumer: ConsumerIdentity;
 }

@@ -1,8 +1,10 @@
 /** What a handler and its middleware are given beside the data. */
 
+import { INVALID_SPAN_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import type { ConsumerIdentity, MiddlewareContext } from "../handler.ts";
 import type { Logger } from "../logger.ts";
 import type { Message } from "../message.ts";
+import type { ObservedCall } from "../telemetry/process_telemetry.ts";
 
 /** What all calls of an executor share. */
 export interface CallScope {
@@ -18,6 +20,15 @@ export let abortCall: (context: CallContext, reason: Error) => void;
 /** Why a call's signal has aborted; null if it has not. */
 export let abortReason: (context: CallContext) => Error | null;
 
+/** Says that a call is observed. */
+export let setObserved: (context: CallContext, call: ObservedCall) => void;
+
+/** How a call is observed; null if it is not. */
+export let observedOf: (context: CallContext) => ObservedCall | null;
+
+/** Takes everything and keeps nothing. */
+const NO_SPAN: Span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+
 /**
  * The context of one call. Signal and logger are made when they are first asked for: most handlers ask
  * for neither, and an AbortController costs more than a short handler does.
@@ -29,6 +40,7 @@ export class CallContext implements MiddlewareContext {
   #controller: AbortController | null = null;
   #reason: Error | null = null;
   #logger: Logger | null = null;
+  #observed: ObservedCall | null = null;
 
   /**
    * Makes a context.
@@ -69,7 +81,13 @@ export class CallContext implements MiddlewareContext {
     return this.#logger ??= positionLogger(this.#scope.logger, this.message);
   }
 
+  get span(): Span {
+    return this.#observed?.span ?? NO_SPAN;
+  }
+
   static {
+    setObserved = (context, call) => void (context.#observed = call);
+    observedOf = (context) => context.#observed;
     abortCall = (context, reason) => {
       context.#reason ??= reason;
       context.#controller?.abort(reason);

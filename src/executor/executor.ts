@@ -11,7 +11,14 @@ import { TimesByTopic } from "../threads/handling_times.ts";
 import { TimeSlice } from "../threads/time_slice.ts";
 import type { ExecutorOptions, Failure, FromExecutor, ToExecutor } from "../threads/work.ts";
 import { type AnyHandler, around } from "./around.ts";
-import { abortCall, abortReason, CallContext, type CallScope } from "./call_context.ts";
+import {
+  abortCall,
+  abortReason,
+  CallContext,
+  type CallScope,
+  observedOf,
+  setObserved,
+} from "./call_context.ts";
 import { CreditWindow } from "./credit_window.ts";
 import { Deadlines } from "./deadlines.ts";
 import { abortError, handlerError, isRetriable, timeoutError } from "./failure.ts";
@@ -21,6 +28,7 @@ import { Pace } from "./pace.ts";
 import { dataReader } from "./read_data.ts";
 import type { Run, WorkMessages } from "./run.ts";
 import { type Surroundings, systemSurroundings } from "./surroundings.ts";
+import { ProcessTelemetry } from "../telemetry/process_telemetry.ts";
 import { isThenable } from "../threads/thenable.ts";
 import { WorkQueue } from "./work_queue.ts";
 
@@ -77,7 +85,11 @@ export class Executor {
   readonly #scope: CallScope;
   readonly #handlers: Handlers;
   readonly #read: (message: Message) => unknown;
-  readonly #invoke: AnyHandler;
+  /** The handler with its middleware. */
+  readonly #handler: AnyHandler;
+  readonly #telemetry: ProcessTelemetry | null;
+  /** What is called: the handler, or in the slices of a thread that has an SDK, what observes it. */
+  #invoke: AnyHandler;
   readonly #credit: CreditWindow;
   readonly #pace = new Pace();
   readonly #slice: TimeSlice;
@@ -131,6 +143,7 @@ export class Executor {
    * @param surroundings Clock and timers. Default: this thread's.
    */
   constructor(
+   * @param telemetry Observes calls; null: nothing does. Default: what uses this thread's SDK.
     channel: Channel<ToExecutor, FromExecutor>,
     handlers: Handlers,
     options: ExecutorOptions,
@@ -138,12 +151,17 @@ export class Executor {
     surroundings: Surroundings = systemSurroundings,
   ) {
     this.#channel = channel;
+    telemetry: ProcessTelemetry | null = new ProcessTelemetry(
+      { groupId: options.consumer.groupId, clientId: options.clientId },
+      logger,
+    ),
     this.#handlers = handlers;
     this.#options = options;
     this.#surroundings = surroundings;
     this.#scope = { consumer: options.consumer, logger };
     this.#read = dataReader(handlers);
-    this.#invoke = around(handlers.middleware, handlers.handler as AnyHandler);
+    this.#handler = this.#invoke = around(handlers.middleware, handlers.handler as AnyHandler);
+    this.#telemetry = telemetry;
     const { concurrency, handlerTimeoutMs } = options;
     this.#credit = new CreditWindow({
       concurrency,
@@ -224,6 +242,7 @@ export class Executor {
     this.#late.clear();
     this.#overdue.clear();
   }
+    for (const { context } of this.#underWay()) this.#abandonSpan(context);
 
   #receive(message: ToExecutor): void {
     if (this.#closed) return;
@@ -282,6 +301,14 @@ export class Executor {
     yield* this.#inTime.items;
     yield* this.#late.items;
     yield* this.#overdue;
+  /** For how many milliseconds the oldest call has been that has not ended, or null. */
+  get oldestCallMs(): number | null {
+    const now = this.#surroundings.now();
+    let oldest: number | null = null;
+    for (const { beganAt } of this.#underWay()) oldest = Math.max(oldest ?? 0, now - beganAt);
+    return oldest;
+  }
+
   }
 
   #schedule(): void {
@@ -306,6 +333,8 @@ export class Executor {
     this.#slice.begin(this.#sliceBegan);
     this.#sliceOver = false;
     this.#alone = false;
+    // Once in a slice: asking whether there is an SDK is not for free.
+    this.#invoke = this.#telemetry?.look() ? this.#observe : this.#handler;
     this.#begunInSlice = 0;
     this.#settledInSlice = 0;
     while (!this.#sliceOver && !this.#alone && this.#plan()) {
@@ -438,6 +467,7 @@ export class Executor {
       if (this.#queue.count === 0 || this.#queue.soloFirst) return;
       const run = this.#queue.shift()!;
       run.announced = run.end;
+    const beganAt = this.#laps.lookedAt;
       this.#unbegun += run.end - run.next;
       this.#slots++;
       this.#advance(run);
@@ -446,6 +476,8 @@ export class Executor {
 
   /** Takes a run as far as it goes without waiting. */
   #advance(run: Run): void {
+    // The time until the next turn is nobody's.
+    this.#busyMs += this.#laps.settle() - beganAt;
     while (run.next < run.announced) {
       if (this.#sliceOver) return this.#going.push(run);
       const waits = this.#options.batches ? this.#beginBatch(run) : this.#beginOne(run);
@@ -505,6 +537,21 @@ export class Executor {
     const made = await data;
     call.reading = false;
     await this.#invoke(call.context, made, message);
+  readonly #observe: AnyHandler = (context, data, messages) => {
+    const call = context as CallContext;
+    return this.#telemetry!.call(messages as Message | Message[], {
+      attempt: call.attempt,
+      begins: (observed) => setObserved(call, observed),
+      reason: () => abortReason(call),
+    }, () => this.#handler(context, data, messages));
+  };
+
+  /** Ends the span of a call that nobody waits for any more. */
+  #abandonSpan(context: CallContext): void {
+    const observed = observedOf(context);
+    if (observed !== null) this.#telemetry?.abandon(observed, abortReason(context));
+  }
+
   }
 
   /** Begins a whole run in one call; whether it is to be waited for. */
@@ -563,9 +610,19 @@ export class Executor {
     return data.length === 0 ? undefined : this.#invoke(context, data, accepted);
   }
 
-  #call(run: Run, index: number, context: CallContext): Call {
-    const beganAt = this.#laps.begin();
-    return { run, index, context, beganAt, reading: false, timedOut: false, batch: null };
+  /** A call that began so many milliseconds before the last look at the clock. */
+  #call(run: Run, index: number, context: CallContext, ms: number): Call {
+    const { lookedAt } = this.#laps;
+    return {
+      run,
+      index,
+      context,
+      beganAt: lookedAt - ms,
+      waitsSince: lookedAt,
+      reading: false,
+      timedOut: false,
+      batch: null,
+    };
   }
 
   #wait(call: Call, outcome: PromiseLike<unknown>): void {
@@ -677,6 +734,7 @@ export class Executor {
       count,
       kind,
       retriable,
+    if (invalid) this.#telemetry?.invalid(message, run.messages.attempt(index), thrown, ms);
       error: encodeError(
         invalid
           ? thrown
@@ -725,6 +783,7 @@ export class Executor {
 
 function chooser(assignments: number[] | null): (messages: WorkMessages) => boolean {
   if (assignments === null) return () => true;
+    this.#abandonSpan(call.context);
   const chosen = new Set(assignments);
   return ({ assignment }) => chosen.has(assignment);
 }

@@ -8,6 +8,7 @@ import type { Channel } from "../threads/channel.ts";
 import { errorText } from "../threads/error_text.ts";
 import { encodeError } from "../threads/error_wire.ts";
 import { encodeFields } from "../threads/log_fields.ts";
+import { Instrumentation, SHUTDOWN_TIMEOUT_MS } from "../telemetry/instrumentation.ts";
 import { type PortChannel, portChannel } from "../threads/port_channel.ts";
 import type {
   FromExecutor,
@@ -45,6 +46,7 @@ class HandlerThread {
   readonly #logger: Logger;
   readonly #port: PortChannel<ToExecutor, FromExecutor>;
   readonly #stopping = new AbortController();
+  #instrumentation: Instrumentation = Instrumentation.none;
   #teardown: Teardown | null = null;
   #executor: Executor | null = null;
   #started: Promise<void> = Promise.resolve();
@@ -71,12 +73,18 @@ class HandlerThread {
     } catch (error) {
       this.#logger.error(`The handler's teardown has failed: ${errorText(error)}`, { error });
     }
+    const error = await this.#instrumentation.shutdown(SHUTDOWN_TIMEOUT_MS);
+    if (error !== null) {
+      this.#logger.warn(`Cannot shut the instrumentation down: ${error.message}`, { error });
+    }
     this.#end({ type: "stopped" });
   }
 
   async #load(): Promise<void> {
     const { module, options, thread } = this.#start;
     const { consumer } = options;
+    // First of all: what it instruments may be what the handler's module imports.
+    this.#instrumentation = await Instrumentation.load(options.instrumentation);
     const { handlers, setup } = await loadHandlers(module);
     const { signal } = this.#stopping;
     if (setup !== undefined && !signal.aborted) {

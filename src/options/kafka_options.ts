@@ -112,6 +112,12 @@ export interface KafkaOptions {
    * and for debugging. Default: `worker`.
    */
   thread?: "worker" | "inline";
+  /**
+   * Module that registers an OpenTelemetry SDK: it is loaded first in the poller thread and in every
+   * handler thread, and what it exports as `shutdown` is awaited, for at most 5,000 milliseconds, before
+   * such a thread ends. On its own thread the program registers one itself. Default: none.
+   */
+  instrumentation?: URL;
 }
 
 /** {@link SslOptions} after validation. */
@@ -164,6 +170,8 @@ export interface ResolvedKafkaOptions {
   readonly workers: ResolvedWorkerOptions;
   /** Where polling runs. */
   readonly thread: "worker" | "inline";
+  /** Module that is loaded first in threads, if given. */
+  readonly instrumentation: URL | undefined;
 }
 
 /** The schema of a certificate or key. */
@@ -282,6 +290,10 @@ export const kafkaSchemas: OptionSchemas<ResolvedKafkaOptions> = {
   heartbeatIntervalMs: withDefault(integer(10, HOUR_MS, "milliseconds"), () => 3_000),
   workers: withDefault(workers, () => ({})),
   thread: withDefault(oneOf(["worker", "inline"]), () => "worker"),
+  instrumentation: maybe(checked<URL>(
+    (value) => value instanceof URL,
+    'a URL object (new URL("./instrumentation.ts", import.meta.url))',
+  )),
 };
 
 /** The rules across options of the connection. */
@@ -302,6 +314,10 @@ export const kafkaAliases: Readonly<Record<string, string>> = {
   tls: "ssl",
   sessiontimeout: "sessionTimeoutMs",
   heartbeatinterval: "heartbeatIntervalMs",
+  telemetry: "instrumentation",
+  opentelemetry: "instrumentation",
+  otel: "instrumentation",
+  tracing: "instrumentation",
 };
 
 /** The schema of {@link KafkaOptions} alone. */

@@ -25,6 +25,8 @@ import { atLeast, type Logger, type LogLevel } from "../logger.ts";
 import type { Channel } from "../threads/channel.ts";
 import { errorText } from "../threads/error_text.ts";
 import { decodeError, encodeError } from "../threads/error_wire.ts";
+import { Instrumentation, SHUTDOWN_TIMEOUT_MS } from "../telemetry/instrumentation.ts";
+import { PollerTelemetry } from "../telemetry/poller_telemetry.ts";
 import type {
   Ending,
   FromPoller,
@@ -81,6 +83,9 @@ export class Poller {
   #rebalances = 0;
   #metadataRefused = false;
   readonly #polled = new PollSizes();
+  readonly #telemetry: PollerTelemetry;
+  #instrumentation: Instrumentation = Instrumentation.none;
+  #endingSince = 0;
 
   constructor(
     channel: Channel<ToPoller, FromPoller>,
@@ -91,10 +96,12 @@ export class Poller {
     this.#options = options;
     this.#surroundings = surroundings;
     this.#logger = channelLogger(channel, options.logLevel);
+    this.#telemetry = new PollerTelemetry(options, this.#logger);
     this.#commits = new Commits({
       commit: async (offsets) => {
         if (this.#driver === null) throw new CommitError("Cannot commit: there is no driver yet");
-        await this.#commit(this.#driver, offsets);
+        const driver = this.#driver;
+        await this.#telemetry.committing(offsets, () => this.#commit(driver, offsets));
       },
       automatic: options.commitIntervalMs !== null,
       budgetMs: options.retry.budgetMs,
@@ -145,6 +152,7 @@ export class Poller {
     if (this.#ending === null || (this.#ending.reason !== "failed" && ending.reason === "failed")) {
       this.#ending = ending;
     }
+    if (!this.#stop.signal.aborted) this.#endingSince = this.#surroundings.now();
     this.#stop.abort();
     for (const listener of this.#stopListeners) listener();
   }
@@ -161,7 +169,7 @@ export class Poller {
       );
       this.#end({ reason: "failed", error: encodeError(error) });
     });
-    const loading = loadDriver(this.#options, this.#driverContext());
+    const loading = this.#load();
     const driver = await this.#race(loading);
     if (driver === STOPPED) {
       // Told to stop while the driver was made: it is closed as soon as there is one.
@@ -175,10 +183,12 @@ export class Poller {
       return;
     }
     while (!this.#stop.signal.aborted) {
+      const beganAt = performance.now();
       try {
         const timeoutMs = this.#started ? POLL_TIMEOUT_MS : 0;
         const batches = await this.#race(driver.poll(timeoutMs));
         if (batches === STOPPED) return;
+        const polledAt = performance.now();
         this.#takeIn(batches);
         this.#polled.add(batches);
         backoff.succeeded();
@@ -189,6 +199,7 @@ export class Poller {
           this.#begin();
         }
         this.#handOver();
+        this.#telemetry.polled(batches, { beganAt, polledAt });
         // A driver that always has something at once would keep the loop from everything else: from
         // what is finished, and from a stop.
         await yieldToLoop();
@@ -196,6 +207,7 @@ export class Poller {
         if (this.#stop.signal.aborted) return;
         this.#pollErrors++;
         this.#error = error as Error;
+        this.#telemetry.pollFailed(error, beganAt);
         if ((error as KafkaThreadsError | null)?.retriable === false) {
           throw isKafkaThreadsError(error)
             ? error
@@ -219,6 +231,12 @@ export class Poller {
         await this.#sleep(delayMs);
       }
     }
+  }
+
+  async #load(): Promise<ConsumerDriver> {
+    // First of all: what it instruments may be what the driver imports.
+    this.#instrumentation = await Instrumentation.load(this.#options.instrumentation?.module);
+    return await loadDriver(this.#options, this.#driverContext());
   }
 
   #takeIn(batches: readonly DriverBatch[]): void {
@@ -459,8 +477,20 @@ export class Poller {
       const closed = await this.#timers.within(CLOSE_TIMEOUT_MS, this.#close(this.#driver));
       if (!closed) this.#logger.warn(`The driver has not closed within ${CLOSE_TIMEOUT_MS} ms`);
     }
+    await this.#shutDownInstrumentation();
     this.#timers.clear();
     this.#channel.post({ type: "ended", ending, snapshot });
+  }
+
+  /** Within the time of the stop: what is late counts as a stop that has failed. */
+  async #shutDownInstrumentation(): Promise<void> {
+    const { stopTimeoutMs = 0 } = this.#options.instrumentation ?? {};
+    const spentMs = this.#surroundings.now() - this.#endingSince;
+    const leftMs = Math.max(stopTimeoutMs / 10, stopTimeoutMs * 0.9 - spentMs);
+    const error = await this.#instrumentation.shutdown(Math.min(SHUTDOWN_TIMEOUT_MS, leftMs));
+    if (error !== null) {
+      this.#logger.warn(`Cannot shut the instrumentation down: ${error.message}`);
+    }
   }
 
   async #close(driver: ConsumerDriver): Promise<void> {

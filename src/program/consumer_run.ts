@@ -4,6 +4,7 @@ import { Executor } from "../executor/executor.ts";
 import type { Handler } from "../handler.ts";
 import { withFields } from "../logger.ts";
 import type { ResolvedConsumerOptions } from "../options/consumer_options.ts";
+import { SHUTDOWN_TIMEOUT_MS } from "../telemetry/instrumentation.ts";
 import type { Channel } from "../threads/channel.ts";
 import { encodeError } from "../threads/error_wire.ts";
 import type { HandlingTimes } from "../threads/handling_times.ts";
@@ -190,7 +191,10 @@ export class ConsumerRun extends PollerRun {
     this.#executor?.close();
     this.#closePort();
     for (const { port } of this.#waiting.splice(0)) port.close();
-    await this.#threads?.stop(TEARDOWN_TIMEOUT_MS);
+    const { instrumentation } = this.#options.executor;
+    await this.#threads?.stop(
+      TEARDOWN_TIMEOUT_MS + (instrumentation === undefined ? 0 : SHUTDOWN_TIMEOUT_MS),
+    );
   }
 
   #up(thread: number, port: MessagePort): void {

@@ -83,6 +83,10 @@ export function consumerRunOptions(
     handler: options.handler,
     executor: {
       consumer: { name: options.name, groupId: kafka.groupId },
+      clientId: kafka.clientId,
+      ...(kafka.instrumentation === undefined
+        ? {}
+        : { instrumentation: kafka.instrumentation.href }),
       concurrency: options.maxConcurrency,
       handlerTimeoutMs: options.handlerTimeoutMs,
       batches: options.handlerBatch !== undefined,
@@ -129,6 +133,13 @@ function commonOptions(
         (typeof rebalanceTimeout === "number" ? rebalanceTimeout : REBALANCE_TIMEOUT_MS) / 2,
       startTimeoutMs: options.startTimeoutMs,
       logLevel: options.logLevel,
+      // On its own thread the program loads it itself.
+      ...(kafka.instrumentation === undefined || kafka.thread === "inline" ? {} : {
+        instrumentation: {
+          module: kafka.instrumentation.href,
+          stopTimeoutMs: options.stopTimeoutMs,
+        },
+      }),
     },
     thread: kafka.thread,
     worker: kafka.workers.poller,

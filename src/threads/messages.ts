@@ -64,6 +64,8 @@ export interface PollerOptions {
   checkOnly?: boolean;
   /** How messages are given to handlers; without it they go to a callback on the program's thread. */
   work?: WorkOptions;
+  /** What is to be loaded first, and how long a stop may take, of which its shutdown is a part. */
+  instrumentation?: { module: string; stopTimeoutMs: number };
 }
 
 /** How a consumer's messages are given to handlers. */

@@ -98,6 +98,10 @@ export type FromExecutor =
 /** How an executor runs handlers. */
 export interface ExecutorOptions {
   consumer: ConsumerIdentity;
+  /** Name that the consumer's client gives itself. */
+  clientId: string;
+  /** Address of what is to be loaded first where the executor has a thread of its own. */
+  instrumentation?: string;
   /** How many calls of the handler may be under way at once. */
   concurrency: number;
   /** Most milliseconds of one call, after which its signal aborts. */

@@ -42,6 +42,7 @@ export function workBatch(
 export function executorOptions(some: Partial<ExecutorOptions> = {}): ExecutorOptions {
   return {
     consumer: { name: "orders", groupId: "shop.orders" },
+    clientId: "kafka-threads",
     concurrency: 4,
     handlerTimeoutMs: 60_000,
     batches: false,

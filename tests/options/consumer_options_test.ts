@@ -53,6 +53,7 @@ const defaults: Omit<
     heartbeatIntervalMs: 3_000,
     workers: { poller: undefined, handler: undefined },
     thread: "worker",
+    instrumentation: undefined,
   },
   name: "kafka_consumer.orders",
   handler: {
