@@ -141,20 +141,20 @@ export class Executor {
    * @param options How to run it.
    * @param logger The consumer's logger.
    * @param surroundings Clock and timers. Default: this thread's.
+   * @param telemetry Observes calls; null: nothing does. Default: what uses this thread's SDK.
    */
   constructor(
-   * @param telemetry Observes calls; null: nothing does. Default: what uses this thread's SDK.
     channel: Channel<ToExecutor, FromExecutor>,
     handlers: Handlers,
     options: ExecutorOptions,
     logger: Logger,
     surroundings: Surroundings = systemSurroundings,
-  ) {
-    this.#channel = channel;
     telemetry: ProcessTelemetry | null = new ProcessTelemetry(
       { groupId: options.consumer.groupId, clientId: options.clientId },
       logger,
     ),
+  ) {
+    this.#channel = channel;
     this.#handlers = handlers;
     this.#options = options;
     this.#surroundings = surroundings;
@@ -238,11 +238,11 @@ export class Executor {
   close(): void {
     this.#closed = true;
     this.#channel.onMessage = null;
+    for (const { context } of this.#underWay()) this.#abandonSpan(context);
     this.#inTime.clear();
     this.#late.clear();
     this.#overdue.clear();
   }
-    for (const { context } of this.#underWay()) this.#abandonSpan(context);
 
   #receive(message: ToExecutor): void {
     if (this.#closed) return;
@@ -301,14 +301,6 @@ export class Executor {
     yield* this.#inTime.items;
     yield* this.#late.items;
     yield* this.#overdue;
-  /** For how many milliseconds the oldest call has been that has not ended, or null. */
-  get oldestCallMs(): number | null {
-    const now = this.#surroundings.now();
-    let oldest: number | null = null;
-    for (const { beganAt } of this.#underWay()) oldest = Math.max(oldest ?? 0, now - beganAt);
-    return oldest;
-  }
-
   }
 
   #schedule(): void {
@@ -329,12 +321,12 @@ export class Executor {
         cut: this.#sliceOver,
       });
     }
+    // Once in a slice: asking whether there is an SDK is not for free.
+    this.#invoke = this.#telemetry?.look() ? this.#observe : this.#handler;
     this.#sliceBegan = this.#laps.begin();
     this.#slice.begin(this.#sliceBegan);
     this.#sliceOver = false;
     this.#alone = false;
-    // Once in a slice: asking whether there is an SDK is not for free.
-    this.#invoke = this.#telemetry?.look() ? this.#observe : this.#handler;
     this.#begunInSlice = 0;
     this.#settledInSlice = 0;
     while (!this.#sliceOver && !this.#alone && this.#plan()) {
@@ -467,7 +459,6 @@ export class Executor {
       if (this.#queue.count === 0 || this.#queue.soloFirst) return;
       const run = this.#queue.shift()!;
       run.announced = run.end;
-    const beganAt = this.#laps.lookedAt;
       this.#unbegun += run.end - run.next;
       this.#slots++;
       this.#advance(run);
@@ -476,8 +467,6 @@ export class Executor {
 
   /** Takes a run as far as it goes without waiting. */
   #advance(run: Run): void {
-    // The time until the next turn is nobody's.
-    this.#busyMs += this.#laps.settle() - beganAt;
     while (run.next < run.announced) {
       if (this.#sliceOver) return this.#going.push(run);
       const waits = this.#options.batches ? this.#beginBatch(run) : this.#beginOne(run);
@@ -533,10 +522,6 @@ export class Executor {
     return false;
   }
 
-  async #invokeLater(call: Call, data: PromiseLike<unknown>, message: Message): Promise<void> {
-    const made = await data;
-    call.reading = false;
-    await this.#invoke(call.context, made, message);
   readonly #observe: AnyHandler = (context, data, messages) => {
     const call = context as CallContext;
     return this.#telemetry!.call(messages as Message | Message[], {
@@ -552,6 +537,10 @@ export class Executor {
     if (observed !== null) this.#telemetry?.abandon(observed, abortReason(context));
   }
 
+  async #invokeLater(call: Call, data: PromiseLike<unknown>, message: Message): Promise<void> {
+    const made = await data;
+    call.reading = false;
+    await this.#invoke(call.context, made, message);
   }
 
   /** Begins a whole run in one call; whether it is to be waited for. */
@@ -610,19 +599,9 @@ export class Executor {
     return data.length === 0 ? undefined : this.#invoke(context, data, accepted);
   }
 
-  /** A call that began so many milliseconds before the last look at the clock. */
-  #call(run: Run, index: number, context: CallContext, ms: number): Call {
-    const { lookedAt } = this.#laps;
-    return {
-      run,
-      index,
-      context,
-      beganAt: lookedAt - ms,
-      waitsSince: lookedAt,
-      reading: false,
-      timedOut: false,
-      batch: null,
-    };
+  #call(run: Run, index: number, context: CallContext): Call {
+    const beganAt = this.#laps.begin();
+    return { run, index, context, beganAt, reading: false, timedOut: false, batch: null };
   }
 
   #wait(call: Call, outcome: PromiseLike<unknown>): void {
@@ -726,6 +705,7 @@ export class Executor {
     const message = new Message(run.messages, index);
     const { batch } = run.messages;
     const invalid = kind === "invalid";
+    if (invalid) this.#telemetry?.invalid(message, run.messages.attempt(index), thrown, ms);
     const { logger } = this.#scope;
     const retriable = !invalid && isRetriable(thrown, message, this.#handlers.retryIf, logger);
     this.#failed.push({
@@ -734,7 +714,6 @@ export class Executor {
       count,
       kind,
       retriable,
-    if (invalid) this.#telemetry?.invalid(message, run.messages.attempt(index), thrown, ms);
       error: encodeError(
         invalid
           ? thrown
@@ -775,6 +754,7 @@ export class Executor {
 
   #tellOverdue(call: Call): void {
     this.#overdue.add(call);
+    this.#abandonSpan(call.context);
     // What it is about may be in a report that has not been posted.
     this.flush();
     this.#channel.post({ type: "overdue", batch: call.run.messages.batch, index: call.index });
@@ -783,7 +763,6 @@ export class Executor {
 
 function chooser(assignments: number[] | null): (messages: WorkMessages) => boolean {
   if (assignments === null) return () => true;
-    this.#abandonSpan(call.context);
   const chosen = new Set(assignments);
   return ({ assignment }) => chosen.has(assignment);
 }
