@@ -76,7 +76,7 @@ export type {
   HandlerThreadStats,
   WorkerStats,
 } from "./src/program/consumer_stats.ts";
-export type { Health, HealthCheck } from "./src/program/health.ts";
+export type { Health, HealthCheck, HealthProbe } from "./src/program/health.ts";
 export type { ConsumerStats, PartitionStats, PollStats, ThreadStats } from "./src/program/stats.ts";
 export { type ClosedReason, type ManagerState, ThreadManager } from "./src/thread_manager.ts";
 export type { HandlingTimes } from "./src/threads/handling_times.ts";

@@ -15,10 +15,11 @@ import {
   parseParallelConsumerOptions,
 } from "./options/parse_consumer_options.ts";
 import { ConsumerRun } from "./program/consumer_run.ts";
-import { consumerHealthOf, consumerStatsOf, type WorkerStats } from "./program/consumer_stats.ts";
+import { consumerStatsOf, type WorkerStats } from "./program/consumer_stats.ts";
 import { HandlerThreads } from "./program/handler_threads.ts";
-import type { Health } from "./program/health.ts";
+import { consumerHealthOf, type Health, type HealthProbe } from "./program/health.ts";
 import { provideMonitor, RunMonitor } from "./program/monitor.ts";
+import { OwnCheck } from "./program/own_check.ts";
 import { consumerRunOptions } from "./program/run_options.ts";
 import { decodeError } from "./threads/error_wire.ts";
 import type { WireEvent } from "./threads/messages.ts";
@@ -45,11 +46,14 @@ export class Consumer extends EventTarget implements AsyncDisposable {
   #stops = 0;
   #paused = false;
   #closed = settlement();
+  readonly #ownCheck: OwnCheck | null;
 
   /** Made by the library. */
   constructor(options: ResolvedConsumerOptions) {
     super();
     this.#options = options;
+    const { healthCheck } = options;
+    this.#ownCheck = healthCheck === undefined ? null : new OwnCheck(healthCheck);
     this.#logger = withFields(safeLogger(options.logger, options.logLevel), {
       consumer: options.name,
     });
@@ -150,16 +154,20 @@ export class Consumer extends EventTarget implements AsyncDisposable {
 
   /**
    * Whether the consumer does what it is there for, from what its threads do. It asks the poller thread
-   * and waits at most a second for the answer. `healthCheck` is asked as well.
+   * and waits at most a second for the answer; the time for which a handler blocks this thread does not
+   * count. `healthCheck` is asked as well, for at most 5 seconds. Calls at the same time share the answers.
    *
+   * @param probe Who asks: "health" (the default) and "ready" want to know whether it does its work, "live"
+   * whether a restart of the process would help, "started" whether it has begun.
    * @returns The verdict, and each check behind it.
+   * @throws {OptionsError} If there is no such probe; else it never rejects.
    */
-  health(): Promise<Health> {
-    const { kafka: { sessionTimeoutMs }, handlerTimeoutMs, healthCheck } = this.#options;
-    return consumerHealthOf(this.state, this.#run, {
+  health(probe: HealthProbe = "health"): Promise<Health> {
+    const { kafka: { sessionTimeoutMs }, handlerTimeoutMs } = this.#options;
+    return consumerHealthOf(probe, this.state, this.#run, {
       sessionTimeoutMs,
       handlerTimeoutMs,
-      healthCheck,
+      ownCheck: this.#ownCheck,
     });
   }
 

@@ -9,14 +9,13 @@ import {
   type ResolvedThreadManagerOptions,
 } from "./options/thread_manager_options.ts";
 import type { MessageIterator } from "./program/deliver.ts";
-import { healthOf } from "./program/health.ts";
+import { type Health, type HealthProbe, managerHealthOf } from "./program/health.ts";
 import { enterInside } from "./program/inside.ts";
 import { provideMonitor, RunMonitor } from "./program/monitor.ts";
 import { Run } from "./program/run.ts";
 import { runOptions } from "./program/run_options.ts";
 import { statsOf } from "./program/stats.ts";
 import type { ConsumerStats } from "./program/stats.ts";
-import type { Health } from "./program/health.ts";
 
 /** Where a manager is in its life. `start()` leads out of "idle", "stopped" and "failed". */
 export type ManagerState = "idle" | "starting" | "running" | "stopping" | "stopped" | "failed";
@@ -179,13 +178,17 @@ export class ThreadManager implements AsyncDisposable, AsyncIterable<Message> {
 
   /**
    * Whether the manager does what it is there for, from what its thread does. It asks the thread and
-   * waits at most a second for the answer.
+   * waits at most a second for the answer; the time for which a callback blocks this thread does not
+   * count. Calls at the same time share the answer.
    *
+   * @param probe Who asks: "health" (the default) and "ready" want to know whether it does its work, "live"
+   * whether a restart of the process would help, "started" whether it has begun.
    * @returns The verdict, and each check behind it.
+   * @throws {OptionsError} If there is no such probe; else it never rejects.
    */
-  health(): Promise<Health> {
-    const { consumer } = this.#options;
-    return healthOf(this.state, this.#run, { sessionTimeoutMs: consumer.sessionTimeoutMs });
+  health(probe: HealthProbe = "health"): Promise<Health> {
+    const { sessionTimeoutMs } = this.#options.consumer;
+    return managerHealthOf(probe, this.state, this.#run, { sessionTimeoutMs });
   }
 
   /**

@@ -505,6 +505,7 @@ export class Poller {
     const status = this.#call("status", (driver) => driver.status?.());
     const wire = (error: Error | null) => error === null ? null : encodeError(error);
     return {
+      at: this.#surroundings.now(),
       group: status?.group ?? "none",
       heartbeatAt: status?.heartbeatAt ?? null,
       heartbeats: status?.heartbeats ?? 0,

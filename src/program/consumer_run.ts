@@ -8,12 +8,13 @@ import { SHUTDOWN_TIMEOUT_MS } from "../telemetry/instrumentation.ts";
 import type { Channel } from "../threads/channel.ts";
 import { encodeError } from "../threads/error_wire.ts";
 import type { HandlingTimes } from "../threads/handling_times.ts";
-import type { FromPoller, WireEvent, WorkSnapshot } from "../threads/messages.ts";
+import type { FromPoller, PollerSnapshot, WireEvent, WorkSnapshot } from "../threads/messages.ts";
 import { portChannel } from "../threads/port_channel.ts";
 import type { ExecutorOptions, FromExecutor, ToExecutor } from "../threads/work.ts";
 import type { HandlerThreads, HandlerThreadsEvents } from "./handler_threads.ts";
 import { isInside, runInside } from "./inside.ts";
 import { type ActiveMessages, PollerRun, type PollerRunOptions } from "./poller_run.ts";
+import { Standstill } from "./standstill.ts";
 
 /** Longest wait for handler threads to tear down when everything else has ended. */
 const TEARDOWN_TIMEOUT_MS = 5_000;
@@ -45,11 +46,12 @@ export class ConsumerRun extends PollerRun {
   #nextExecutor = 0;
   #posted = false;
   #paused = false;
-  #standing: { position: string; since: number } = { position: "", since: 0 };
+  readonly #standstill: Standstill;
 
   constructor(options: ConsumerRunOptions) {
     super(options);
     this.#options = options;
+    this.#standstill = new Standstill(options.poller.sessionTimeoutMs);
     this.#threads = options.handlerThreads?.({
       up: (thread, port) => this.#up(thread, port),
       down: (thread, error) => this.#down(thread, error),
@@ -101,8 +103,12 @@ export class ConsumerRun extends PollerRun {
 
   /** Milliseconds for which the group has stood still although there is something to read. */
   get standingStillMs(): number {
-    const { since } = this.#standing;
-    return since === 0 ? 0 : performance.now() - since;
+    return this.#standstill.ms;
+  }
+
+  /** For how many milliseconds the handler has had the message that it has had for longest, or null. */
+  get oldestCallMs(): number | null {
+    return this.#executor === null ? this.work?.oldestBegunMs ?? null : this.#executor.oldestCallMs;
   }
 
   /** Whether the program has paused it. */
@@ -167,18 +173,11 @@ export class ConsumerRun extends PollerRun {
   }
 
   protected tick(): void {
-    const now = performance.now();
-    this.rates.sample(now, this.messages, this.bytes);
-    const { partitions = [], work } = this.snapshot ?? {};
-    const lags = partitions.some(({ position, endOffset }) =>
-      position !== null && endOffset !== null && endOffset > position
-    );
-    if (!lags || work?.paused) {
-      this.#standing = { position: "", since: 0 };
-      return;
-    }
-    const position = `${this.messages} ${partitions.map(({ position }) => position)}`;
-    if (position !== this.#standing.position) this.#standing = { position, since: now };
+    this.rates.sample(performance.now(), this.messages, this.bytes);
+  }
+
+  protected override looked(snapshot: PollerSnapshot): void {
+    this.#standstill.observe(snapshot);
   }
 
   protected stopTaking(): void {}

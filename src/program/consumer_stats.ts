@@ -1,13 +1,7 @@
-/** What a consumer is doing, in figures, and whether it does what it is there for. */
+/** What a consumer is doing, in figures. */
 
 import type { ConsumerRun } from "./consumer_run.ts";
-import { type Health, type HealthCheck, healthOf } from "./health.ts";
 import { type ConsumerStats, statsOf } from "./stats.ts";
-
-/** How long the group may stand still with something to read and nothing under way. */
-const STANDSTILL_MS = 60_000;
-/** What a handler may take beyond its time until its signal has been heard and its thread replaced. */
-const OVERTIME_MS = 10_000;
 
 /** One of those who run handlers: a handler thread, or the program's thread. */
 export interface HandlerThreadStats {
@@ -82,51 +76,4 @@ export function consumerStatsOf(
       abandonedThreads: run?.threads?.abandoned ?? 0,
     },
   };
-}
-
-/** Judges; see `healthOf`. */
-export async function consumerHealthOf(
-  state: string,
-  run: ConsumerRun | null,
-  { sessionTimeoutMs, handlerTimeoutMs, healthCheck }: {
-    sessionTimeoutMs: number;
-    handlerTimeoutMs: number;
-    healthCheck: (() => boolean | Promise<boolean>) | undefined;
-  },
-): Promise<Health> {
-  const { checks } = await healthOf(state, run, { sessionTimeoutMs });
-  const check = (name: string, up: boolean, data: Record<string, unknown>): HealthCheck => {
-    const entry: HealthCheck = { name, status: up ? "UP" : "DOWN", data };
-    checks.push(entry);
-    return entry;
-  };
-  if (run !== null && state === "running") {
-    const oldestUnderWayMs = run.work?.oldestUnderWayMs ?? null;
-    check("handlers", (oldestUnderWayMs ?? 0) <= handlerTimeoutMs + OVERTIME_MS, {
-      oldestUnderWayMs,
-      handlerTimeoutMs,
-    });
-    const { threads } = run;
-    if (threads !== null) {
-      const running = threads.stats().filter(({ state }) => state === "running").length;
-      check("handler threads", running > 0 && threads.abandoned === 0, {
-        running,
-        abandoned: threads.abandoned,
-      });
-    }
-    const { standingStillMs } = run;
-    const idle = run.inFlight === 0;
-    check("progress", standingStillMs < STANDSTILL_MS || !idle, {
-      standingStillMs: Math.round(standingStillMs),
-    });
-  }
-  if (healthCheck !== undefined) {
-    // It can only make things worse: a check of the user's own says nothing of what Kafka does.
-    try {
-      check("own check", await healthCheck() === true, {});
-    } catch (error) {
-      check("own check", false, { error: (error as Error)?.message ?? String(error) });
-    }
-  }
-  return { status: checks.every(({ status }) => status === "UP") ? "UP" : "DOWN", checks };
 }

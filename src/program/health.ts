@@ -1,73 +1,134 @@
-/** Whether a consumer does what it is there for, judged by what it does. */
+/** Whether a consumer does what it is there for: gathers what its threads do, and has it judged. */
 
-import { decodeError } from "../threads/error_wire.ts";
+import { OptionsError } from "../errors.ts";
+import { printValue } from "../options/print_value.ts";
+import { encodeError } from "../threads/error_wire.ts";
+import type { ConsumerRun } from "./consumer_run.ts";
+import { errorFacts } from "./error_facts.ts";
+import {
+  ANSWER_TIMEOUT_MS,
+  type Health,
+  HEALTH_PROBES,
+  type HealthFacts,
+  type HealthProbe,
+  judgeHealth,
+} from "./judge_health.ts";
+import type { OwnCheck } from "./own_check.ts";
 import type { PollerRun } from "./poller_run.ts";
 
-/** How long the thread may take to answer when health is asked for. */
-const ANSWER_TIMEOUT_MS = 1_000;
+export type { Health, HealthCheck, HealthProbe } from "./judge_health.ts";
 
-/** One thing that was looked at. */
-export interface HealthCheck {
-  /** What was looked at. */
-  name: string;
-  /** What was found. */
-  status: "UP" | "DOWN";
-  /** The figures behind it. */
-  data: Record<string, unknown>;
-}
+type State = Pick<PollerRun, "state">["state"] | "idle";
 
-/** A verdict, and what it rests on. */
-export interface Health {
-  /** "UP" where every check is. */
-  status: "UP" | "DOWN";
-  /** Each check. */
-  checks: HealthCheck[];
+/**
+ * Looks at a manager.
+ *
+ * @param probe Who asks.
+ * @param state Where it is in its life.
+ * @param run Its present or last run, or null.
+ * @param settings What its heartbeats are measured by.
+ * @returns The verdict.
+ * @throws {OptionsError} If there is no such probe.
+ */
+export async function managerHealthOf(
+  probe: HealthProbe,
+  state: State,
+  run: PollerRun | null,
+  settings: { sessionTimeoutMs: number },
+): Promise<Health> {
+  const facts = await factsOf(probe, state, run, settings);
+  if (run !== null && facts.thread !== null) {
+    facts.message = { underWaySeconds: run.underWaySeconds };
+  }
+  return judgeHealth(facts, probe);
 }
 
 /**
- * Asks the thread, and judges.
+ * Looks at a consumer.
  *
- * A rebalance and a standby without partitions are healthy: heartbeats tell whether the member is
- * alive, not what it has been given.
+ * @param probe Who asks.
+ * @param state Where it is in its life.
+ * @param run Its present or last run, or null.
+ * @param settings What it is measured by, and the user's own check.
+ * @returns The verdict.
+ * @throws {OptionsError} If there is no such probe.
  */
-export async function healthOf(
-  state: string,
+export async function consumerHealthOf(
+  probe: HealthProbe,
+  state: State,
+  run: ConsumerRun | null,
+  { sessionTimeoutMs, handlerTimeoutMs, ownCheck }: {
+    sessionTimeoutMs: number;
+    handlerTimeoutMs: number;
+    ownCheck: OwnCheck | null;
+  },
+): Promise<Health> {
+  const asksOwn = ownCheck !== null && state === "running" && run !== null &&
+    (probe === "health" || probe === "ready");
+  // Both at the same time: what the thread says is not to be older than it must.
+  const own = asksOwn ? ownCheck.ask() : null;
+  const facts = await factsOf(probe, state, run, { sessionTimeoutMs });
+  if (run !== null && facts.thread !== null) {
+    const { oldestCallMs, threads, standingStillMs } = run;
+    facts.handlers = {
+      oldestMs: oldestCallMs === null ? null : Math.round(oldestCallMs),
+      handlerTimeoutMs,
+    };
+    if (threads !== null) {
+      const running = threads.stats().filter(({ state }) => state === "running").length;
+      facts.handlerThreads = { running, abandoned: threads.abandoned };
+    }
+    facts.progress = { standingStillMs };
+  }
+  if (own !== null) facts.ownCheck = await own;
+  return judgeHealth(facts, probe);
+}
+
+async function factsOf(
+  probe: HealthProbe,
+  state: State,
   run: PollerRun | null,
   { sessionTimeoutMs }: { sessionTimeoutMs: number },
-): Promise<Health> {
-  const checks: HealthCheck[] = [];
-  const check = (name: string, up: boolean, data: Record<string, unknown>) =>
-    void checks.push({ name, status: up ? "UP" : "DOWN", data });
-
-  const answers = state === "running" && run !== null && await run.ping(ANSWER_TIMEOUT_MS);
-  const error = run?.error ?? null;
-  check("state", (run?.state ?? state) === "running", {
-    state: run?.state ?? state,
-    ...(error === null ? {} : { error: error.message }),
-  });
-  const snapshot = run?.snapshot ?? null;
-  if (state === "running" && run !== null) {
-    check("thread", answers, {
-      silentMs: run.answeredAt === null ? null : Date.now() - run.answeredAt,
-    });
-    if (snapshot !== null) {
-      const { group, heartbeatAt, polledAt } = snapshot;
-      const pollError = snapshot.error === null ? null : decodeError(snapshot.error);
-      check("poll", pollError === null, {
-        ageMs: polledAt === null ? null : Date.now() - polledAt,
-        ...(pollError === null ? {} : { error: pollError.message }),
-      });
-      if (group !== "none") {
-        const ageMs = heartbeatAt === null ? null : Date.now() - heartbeatAt;
-        check("heartbeat", ageMs !== null && ageMs < sessionTimeoutMs, {
-          ageMs,
-          sessionTimeoutMs,
-          group,
-        });
-      }
-    }
-    // A slow message is no fault by itself; how long it has been under way is for the user to judge.
-    check("message", true, { underWaySeconds: run.underWaySeconds });
+): Promise<HealthFacts> {
+  if (!HEALTH_PROBES.includes(probe)) {
+    const expected = HEALTH_PROBES.map((name) => JSON.stringify(name)).join(" or ");
+    throw new OptionsError([{ option: "probe", value: printValue(probe), expected }]);
   }
-  return { status: checks.every(({ status }) => status === "UP") ? "UP" : "DOWN", checks };
+  const asks = state === "running" && run !== null && probe !== "started";
+  const answers = asks && await run.ping(ANSWER_TIMEOUT_MS);
+  // It may have ended while it was asked.
+  const error = run?.error ?? null;
+  const facts: HealthFacts = {
+    state: {
+      state: run?.state ?? state,
+      hasPolled: run?.hasStarted ?? false,
+      error: error === null ? null : errorFacts(encodeError(error)),
+    },
+    thread: null,
+    poll: null,
+    heartbeat: null,
+    commits: null,
+    message: null,
+    handlers: null,
+    handlerThreads: null,
+    progress: null,
+    ownCheck: null,
+  };
+  if (!asks || run.state !== "running") return facts;
+  const { answeredAt, unansweredMs, snapshot } = run;
+  facts.thread = { answers, silentMs: since(answeredAt, Date.now()), unansweredMs };
+  if (snapshot === null) return facts;
+  // As of when it was taken: reading it may have waited for a handler that blocked this thread.
+  const { at, group, heartbeatAt, polledAt, commitErrors } = snapshot;
+  const wire = (error: typeof snapshot.error) => error === null ? null : errorFacts(error);
+  facts.poll = { ageMs: since(polledAt, at), error: wire(snapshot.error) };
+  if (group !== "none") {
+    facts.heartbeat = { ageMs: since(heartbeatAt, at), sessionTimeoutMs, group };
+  }
+  facts.commits = { failed: commitErrors, error: wire(snapshot.commitError) };
+  return facts;
+}
+
+function since(at: number | null, now: number): number | null {
+  return at === null ? null : Math.max(0, now - at);
 }

@@ -89,6 +89,7 @@ export abstract class PollerRun {
       snapshot: (snapshot) => {
         this.#answeredAt = Date.now();
         this.snapshot = snapshot;
+        this.looked(snapshot);
       },
       tick: () => this.tick(),
       death: (error) => this.#finish({ reason: "failed", error: encodeError(error) }, error),
@@ -106,6 +107,16 @@ export abstract class PollerRun {
   /** Milliseconds since the epoch of the thread's last sign of life, or null. */
   get answeredAt(): number | null {
     return this.#answeredAt;
+  }
+
+  /** For how many milliseconds the thread has not answered although it was asked. */
+  get unansweredMs(): number {
+    return this.#thread.unansweredMs;
+  }
+
+  /** Whether it has polled. */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
   }
 
   /** Epoch of the last assignment that was seen. */
@@ -183,7 +194,12 @@ export abstract class PollerRun {
     void this.stop();
   }
 
-  /** Asks the thread where it stands. */
+  /**
+   * Asks the thread where it stands. Those who ask while it is being asked share the answer. The time for
+   * which this thread was blocked does not count: the answer may have come meanwhile.
+   *
+   * @returns Whether it has answered in time.
+   */
   ping(timeoutMs: number): Promise<boolean> {
     return this.#thread.ping(timeoutMs);
   }
@@ -217,6 +233,9 @@ export abstract class PollerRun {
 
   /** A second has passed. */
   protected abstract tick(): void;
+
+  /** The thread has said where it stands. */
+  protected looked(_snapshot: PollerSnapshot): void {}
 
   /** Nothing more is to be begun. */
   protected abstract stopTaking(): void;

@@ -4,6 +4,7 @@ import { ThreadError } from "../errors.ts";
 import { type Channel, channelPair } from "../threads/channel.ts";
 import type { FromPoller, PollerSnapshot, ToPoller } from "../threads/messages.ts";
 import { nextTurn } from "../threads/turns.ts";
+import { withPatience } from "./patience.ts";
 import { siblingModule, startWorker, unrefTimer } from "./runtime.ts";
 
 /** How often the thread is asked whether it is there. */
@@ -48,9 +49,14 @@ export class PollerThread {
   #ticks: ReturnType<typeof setInterval> | undefined;
   #pings = 0;
   #answered = 0;
+  /** What was answered at the last tick, and how many ticks nothing more has been. */
+  #answeredAtTick = 0;
+  #missed = 0;
   #listening = false;
   #ended = false;
-  #pongs: (() => void)[] = [];
+  /** The question that somebody waits for the answer to, and that others may share. */
+  #question: { id: number; answer: (answered: boolean) => void } | null = null;
+  #asking: Promise<boolean> | null = null;
 
   constructor(options: PollerThreadOptions, events: PollerThreadEvents) {
     this.#options = options;
@@ -113,24 +119,25 @@ export class PollerThread {
   }
 
   /**
-   * Asks the thread for a snapshot and waits for the answer.
+   * Asks the thread for a snapshot and waits for the answer; while it is waited for, others share it.
    *
+   * @param timeoutMs Longest wait; the time for which this thread was blocked does not count.
    * @returns Whether it came in time.
    */
-  async ping(timeoutMs: number): Promise<boolean> {
-    if (this.#ended || this.#channel === null) return false;
-    const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), timeoutMs);
-    this.#pongs.push(() => resolve(true));
-    this.#ping();
-    const answered = await promise;
-    clearTimeout(timer);
-    return answered;
+  ping(timeoutMs: number): Promise<boolean> {
+    if (this.#ended || this.#channel === null) return Promise.resolve(false);
+    return this.#asking ??= this.#ask(timeoutMs).finally(() => this.#asking = null);
+  }
+
+  /** For how many milliseconds it has not answered although it was asked; see `MISSED_PINGS`. */
+  get unansweredMs(): number {
+    return this.#missed * PING_INTERVAL_MS;
   }
 
   /** Ends the thread, whatever it does. */
   terminate(): void {
     this.#ended = true;
+    this.#question?.answer(false);
     clearInterval(this.#ticks);
     this.#terminate();
     // Nothing that it says is heard any more: who waits for its first word would wait in vain.
@@ -149,17 +156,31 @@ export class PollerThread {
       if (message.type !== "pong") return this.#events.message(message);
       this.#answered = message.id;
       this.#events.snapshot(message.snapshot);
-      for (const pong of this.#pongs.splice(0)) pong();
+      // An answer to an earlier question would tell of an earlier time.
+      if (this.#question !== null && message.id >= this.#question.id) this.#question.answer(true);
     };
   }
 
-  #ping(): void {
-    this.post({ type: "ping", id: ++this.#pings });
+  #ping(): number {
+    const id = ++this.#pings;
+    this.post({ type: "ping", id });
+    return id;
+  }
+
+  async #ask(timeoutMs: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#question = { id: this.#ping(), answer: resolve };
+    const answered = await withPatience(promise, timeoutMs);
+    this.#question = null;
+    return answered === true;
   }
 
   #tick(): void {
     this.#events.tick();
-    if (this.#pings - this.#answered >= MISSED_PINGS) {
+    const silent = this.#answered < this.#pings && this.#answered === this.#answeredAtTick;
+    this.#missed = silent ? this.#missed + 1 : 0;
+    this.#answeredAtTick = this.#answered;
+    if (this.#missed >= MISSED_PINGS) {
       const { name } = this.#options;
       const seconds = MISSED_PINGS * PING_INTERVAL_MS / 1_000;
       return this.#die(

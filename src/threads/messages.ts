@@ -127,6 +127,10 @@ export interface WorkSnapshot extends WorkCounts {
   paused: boolean;
   /** Milliseconds for which the oldest message has been handed over and not answered for, or null. */
   oldestUnderWayMs: number | null;
+  /** For how long the one has been that a handler thread has had for longest, once it has begun, or null. */
+  oldestBegunMs: number | null;
+  /** When something that waits may start, such as the next attempt of a message, or null. */
+  dueAt: number | null;
   /** How long messages took to handle, since the start. */
   times: HandlingTimes[];
   /** Messages that handler threads have begun, or were about to begin when they spoke last, by topic. */
@@ -170,6 +174,8 @@ export interface PartitionSnapshot extends TopicPartition {
 
 /** Where the poller thread stands. */
 export interface PollerSnapshot {
+  /** Milliseconds since the epoch at which it was made. */
+  at: number;
   /** Membership in the group. */
   group: DriverStatus["group"];
   /** Milliseconds since the epoch of the last answered heartbeat, or null. */

@@ -39,6 +39,18 @@ export class HandedOver {
     return null;
   }
 
+  /** When the oldest of them has begun of which that is known, or null. */
+  get oldestBegun(): number | null {
+    let oldest: number | null = null;
+    for (const { tasks, open } of this.#posts.values()) {
+      for (const [index, { begunAt }] of tasks.entries()) {
+        if (begunAt === null || open[index] !== 1) continue;
+        if (oldest === null || begunAt < oldest) oldest = begunAt;
+      }
+    }
+    return oldest;
+  }
+
   /** Messages that have begun and are not answered for, by topic. */
   get active(): { topic: string; count: number }[] {
     const counts = new Map<string, number>();

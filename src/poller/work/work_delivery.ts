@@ -204,13 +204,17 @@ export class WorkDelivery implements Delivery {
   }
 
   snapshot(): WorkSnapshot {
-    const { counts, underWay, paused, oldestUnderWay, active } = this.#dispatcher;
+    const { counts, underWay, paused, oldestUnderWay, oldestBegun, nextWake, active } = this
+      .#dispatcher;
     const now = this.#context.now();
+    const since = (at: number | null) => at === null ? null : Math.max(0, now - at);
     return {
       ...counts,
       underWay,
       paused,
-      oldestUnderWayMs: oldestUnderWay === null ? null : Math.max(0, now - oldestUnderWay),
+      oldestUnderWayMs: since(oldestUnderWay),
+      oldestBegunMs: since(oldestBegun),
+      dueAt: nextWake,
       times: this.#times.all(),
       active,
     };

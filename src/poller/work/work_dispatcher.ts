@@ -132,6 +132,11 @@ export class WorkDispatcher {
     return this.#handedOver.oldest;
   }
 
+  /** When the oldest of them has begun where that is announced, or null. */
+  get oldestBegun(): number | null {
+    return this.#handedOver.oldestBegun;
+  }
+
   /** The next time at which something may start that may not now, or null. */
   get nextWake(): number | null {
     return this.#alarms.next;
