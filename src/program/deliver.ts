@@ -25,8 +25,14 @@ export async function deliver(inbox: Inbox, onMessage: OnMessage): Promise<void>
     const batch = inbox.head();
     // The slice goes on while it waits: batches that arrive one after the other within a turn of the
     // event loop are one run to everybody else who waits for a turn.
-    if (batch === null) await inbox.arrival();
-    else await deliverBatch(inbox, batch, onMessage, laps, slice);
+    if (batch === null) {
+      await inbox.arrival();
+      laps.begin();
+    } else {
+      await deliverBatch(inbox, batch, onMessage, laps, slice);
+      // Who looks while it waits for the next batch sees all of this one.
+      laps.settle();
+    }
   }
 }
 
@@ -38,20 +44,22 @@ async function deliverBatch(
   slice: TimeSlice,
 ): Promise<void> {
   const { records: { count }, times } = batch;
-  laps.begin();
   while (batch.finished < count && !batch.revoked && !inbox.closed) {
     const message = new Message(batch, batch.finished);
     inbox.begin();
+    let earlierMs = 0;
     try {
       const result = onMessage(message);
       // Awaiting what is not a promise would cost every synchronous callback a turn.
       if (!isThenable(result)) laps.handled(times);
       else {
+        // What has been handled before is counted now, and not when this one has been.
+        earlierMs = laps.lap();
         await result;
-        times.add(true, laps.lap());
+        times.add(true, earlierMs + laps.lap());
       }
     } catch (cause) {
-      times.add(false, laps.lap());
+      times.add(false, earlierMs + laps.lap());
       inbox.abandon();
       const { topic, partition, offset } = message;
       throw new HandlerError(

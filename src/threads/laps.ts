@@ -38,10 +38,20 @@ export class Laps {
     return this.#since;
   }
 
+  /** Looks at the clock if any message has not been counted yet; when it last did. */
+  settle(): number {
+    return this.#pending > 0 ? this.begin() : this.#since;
+  }
+
   /** A message has been handled, and the next one begins. */
   handled(times: TopicTimes): void {
     if (times !== this.#times) {
-      if (this.#pending > 0) this.#settle(this.#now());
+      if (this.#pending > 0) {
+        // The time since the last look is not all theirs: this one is of another topic.
+        const ms = this.#split();
+        this.#times = times;
+        return this.#add(ms);
+      }
       this.#times = times;
     }
     if (++this.#pending >= this.#stride) this.#settle(this.#now());
@@ -49,14 +59,26 @@ export class Laps {
 
   /** The message that began last has ended otherwise, or is of several: the milliseconds that it took. */
   lap(): number {
-    const now = this.#now();
-    const earlier = this.#pending;
-    const usualMs = Math.min(this.#usualMs * earlier, now - this.#since);
-    const ms = now - this.#since - usualMs;
-    if (earlier > 0) this.#settle(this.#since + usualMs);
-    this.#since = now;
+    const ms = this.#split();
     this.#stride = 1;
     return ms;
+  }
+
+  /** Looks at the clock in the middle of a message: what of the time since the last look is its own. */
+  #split(): number {
+    const now = this.#now();
+    const earlierMs = Math.min(this.#usualMs * this.#pending, now - this.#since);
+    const ms = now - this.#since - earlierMs;
+    this.#settle(this.#since + earlierMs);
+    this.#since = now;
+    return ms;
+  }
+
+  /** Counts one message that was timed by itself. */
+  #add(ms: number): void {
+    this.#times!.add(true, ms);
+    this.#usualMs = ms;
+    if (ms > SURE_MS / 2) this.#stride = 1;
   }
 
   #settle(now: number): void {
