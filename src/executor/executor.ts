@@ -44,6 +44,8 @@ interface Call {
   readonly index: number;
   readonly context: CallContext;
   readonly beganAt: number;
+  /** Since when nothing of it keeps the thread from other things. */
+  waitsSince: number;
   /** Whether data is still being made, so that what is thrown says that the message is invalid. */
   reading: boolean;
   /** Whether its signal has aborted because its time was over. */
@@ -194,6 +196,8 @@ export class Executor {
     if (this.#closed) return;
     this.#ending = true;
     this.#sliceOver = true;
+    // It may be a handler that ends the thread: what is finished before it goes into the same report.
+    this.#laps.lap();
     this.#begun.take();
     this.#announce();
     this.#post(true);
@@ -295,6 +299,14 @@ export class Executor {
     for (const { run, context } of [...this.#underWay()]) {
       if (chosen(run.messages)) abortCall(context, abortError(context.message, reason));
     }
+  }
+
+  /** For how many milliseconds the oldest call has been that has not ended, or null. */
+  get oldestCallMs(): number | null {
+    const now = this.#surroundings.now();
+    let oldest: number | null = null;
+    for (const { beganAt } of this.#underWay()) oldest = Math.max(oldest ?? 0, now - beganAt);
+    return oldest;
   }
 
   *#underWay(): Iterable<Call> {
@@ -455,14 +467,17 @@ export class Executor {
   /** Begins runs in the slots that have become free, unannounced. */
   #refill(): void {
     const { concurrency } = this.#options;
+    const beganAt = this.#laps.lookedAt;
     while (!this.#sliceOver && this.#slots < concurrency) {
-      if (this.#queue.count === 0 || this.#queue.soloFirst) return;
+      if (this.#queue.count === 0 || this.#queue.soloFirst) break;
       const run = this.#queue.shift()!;
       run.announced = run.end;
       this.#unbegun += run.end - run.next;
       this.#slots++;
       this.#advance(run);
     }
+    // The time until the next turn is nobody's.
+    this.#busyMs += this.#laps.settle() - beganAt;
   }
 
   /** Takes a run as far as it goes without waiting. */
@@ -498,7 +513,7 @@ export class Executor {
     try {
       data = this.#read(message);
       if (isThenable(data)) {
-        const call = this.#call(run, index, context);
+        const call = this.#call(run, index, context, this.#laps.lap());
         call.reading = true;
         this.#wait(call, this.#invokeLater(call, data, message));
         return true;
@@ -510,7 +525,7 @@ export class Executor {
     try {
       const outcome = this.#invoke(context, data, message);
       if (isThenable(outcome)) {
-        this.#wait(this.#call(run, index, context), outcome);
+        this.#wait(this.#call(run, index, context, this.#laps.lap()), outcome);
         return true;
       }
     } catch (error) {
@@ -549,6 +564,7 @@ export class Executor {
     run.next = end;
     this.#unbegun -= end - from;
     this.#begunInSlice += end - from;
+    this.#laps.begin();
     const reads: (Read | Promise<Read>)[] = [];
     let attempt = 1;
     let later = false;
@@ -559,7 +575,7 @@ export class Executor {
       reads.push(read);
     }
     const accepted: Message[] = [];
-    const call = this.#call(run, from, new CallContext(this.#scope, accepted, attempt));
+    const call = this.#call(run, from, new CallContext(this.#scope, accepted, attempt), 0);
     call.batch = { accepted, indexes: [], reads: [] };
     let outcome: unknown;
     if (later) {
@@ -576,6 +592,7 @@ export class Executor {
         return false;
       }
     }
+    call.waitsSince = this.#laps.begin();
     this.#wait(call, outcome as PromiseLike<unknown>);
     return true;
   }
@@ -599,9 +616,19 @@ export class Executor {
     return data.length === 0 ? undefined : this.#invoke(context, data, accepted);
   }
 
-  #call(run: Run, index: number, context: CallContext): Call {
-    const beganAt = this.#laps.begin();
-    return { run, index, context, beganAt, reading: false, timedOut: false, batch: null };
+  /** A call that began so many milliseconds before the last look at the clock. */
+  #call(run: Run, index: number, context: CallContext, ms: number): Call {
+    const { lookedAt } = this.#laps;
+    return {
+      run,
+      index,
+      context,
+      beganAt: lookedAt - ms,
+      waitsSince: lookedAt,
+      reading: false,
+      timedOut: false,
+      batch: null,
+    };
   }
 
   #wait(call: Call, outcome: PromiseLike<unknown>): void {
@@ -618,7 +645,8 @@ export class Executor {
     this.#inTime.delete(call) || this.#late.delete(call) || this.#overdue.delete(call);
     const now = this.#laps.begin();
     const ms = now - call.beganAt;
-    this.#busyMs += ms;
+    // What it took before it had to wait has been counted with the others of its slice.
+    this.#busyMs += now - call.waitsSince;
     if (now - this.#sliceBegan >= SLICE_MS) this.#sliceOver = true;
     const { run, index, batch } = call;
     if (batch !== null) this.#settleBatch(call, batch, thrown, ms);
@@ -701,7 +729,8 @@ export class Executor {
     ms: number,
     note = "",
   ): void {
-    run.messages.times.add(false, ms, count);
+    // Told to give up, it has done so: that is no attempt of its own.
+    if (kind !== "aborted") run.messages.times.add(false, ms, count);
     const message = new Message(run.messages, index);
     const { batch } = run.messages;
     const invalid = kind === "invalid";
