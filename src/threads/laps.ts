@@ -4,6 +4,8 @@ import { HANDLING_TIME_BOUNDS_MS, type TopicTimes } from "./handling_times.ts";
 
 /** Most messages between two looks at the clock. */
 const LONGEST_STRIDE = 16;
+/** How often in a row a stride must have been short before there are longer ones. */
+const CALM = 8;
 /** What takes no longer than this belongs into the first bucket, whatever part of it a message took. */
 const SURE_MS = HANDLING_TIME_BOUNDS_MS[0]!;
 
@@ -19,6 +21,8 @@ export class Laps {
   #times: TopicTimes | null = null;
   #pending = 0;
   #stride = 1;
+  /** How often in a row a stride of this length has been short. */
+  #calm = 0;
   #usualMs = 0;
 
   /** @param now Milliseconds with fractions, on a clock that does not go back. */
@@ -60,7 +64,7 @@ export class Laps {
   /** The message that began last has ended otherwise, or is of several: the milliseconds that it took. */
   lap(): number {
     const ms = this.#split();
-    this.#stride = 1;
+    this.#stretch(Infinity);
     return ms;
   }
 
@@ -78,7 +82,7 @@ export class Laps {
   #add(ms: number): void {
     this.#times!.add(true, ms);
     this.#usualMs = ms;
-    if (ms > SURE_MS / 2) this.#stride = 1;
+    if (ms > SURE_MS / 2) this.#stretch(ms);
   }
 
   #settle(now: number): void {
@@ -96,8 +100,20 @@ export class Laps {
       times.add(true, usualMs, count - 1);
       times.add(true, ms - usualMs * (count - 1));
     }
-    this.#stride = ms <= SURE_MS / 2
-      ? Math.min(LONGEST_STRIDE, this.#stride * 2)
-      : Math.max(1, ms <= SURE_MS ? this.#stride >> 1 : 1);
+    this.#stretch(ms);
+  }
+
+  /**
+   * Sets how many messages there are until the next look, by what the last ones took together. Where long
+   * ones keep coming between short ones it stays at one: two of them in a stride would be taken for one.
+   */
+  #stretch(ms: number): void {
+    const isShort = ms <= SURE_MS / 2;
+    this.#calm = isShort ? this.#calm + 1 : 0;
+    if (!isShort) this.#stride = ms <= SURE_MS ? Math.max(1, this.#stride >> 1) : 1;
+    else if (this.#calm >= CALM && this.#stride < LONGEST_STRIDE) {
+      this.#stride *= 2;
+      this.#calm = 0;
+    }
   }
 }
