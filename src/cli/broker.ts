@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { KafkaThreadsError } from "../errors.ts";
+import { listenToSignals } from "../server/signals.ts";
 import type { KafkaBroker } from "../testing/kafka_broker.ts";
 import { topicSize, wholeNumber } from "./arguments.ts";
 import { EXIT } from "./exit.ts";
-import { listenToSignals } from "./signals.ts";
 
 interface BrokerArguments {
   port: number;
