@@ -9,19 +9,25 @@ export interface WorkShape {
   runs?: number[];
   attempts?: number[];
   solo?: boolean;
+  /** Of each message. */
+  headers?: TestHeader[][];
 }
+
+/** Name and value of a header. */
+export type TestHeader = [key: string, value: string | Uint8Array | null];
 
 /** A batch of messages with these values: text as it is, the rest as JSON. */
 export function workBatch(
   batch: number,
   values: readonly unknown[],
-  { assignment = 1, runs, attempts, solo = false }: WorkShape = {},
+  { assignment = 1, runs, attempts, solo = false, headers = [] }: WorkShape = {},
 ): WorkBatch {
   const table = tableOfRecords(
     values.map((value, index) => ({
       offset: batch * 100 + index,
       key: `${batch}:${index}`,
       value: value === null || typeof value === "string" ? value : JSON.stringify(value),
+      headers: (headers[index] ?? []).map(([key, value]) => ({ key, value })),
     })),
     0,
   );
