@@ -4,6 +4,7 @@
  * ```sh
  * deno run -A jsr:@kafka-threads/kafka-threads/cli broker --port 9092 --topic orders:3
  * npx kafka-threads broker --port 9092 --topic orders:3
+ * npx kafka-threads run ./handler.js --bootstrap localhost:9092 --group shop.orders --topics orders
  * ```
  *
  * Importing this module does nothing; it runs the command when it is the program itself.
@@ -15,6 +16,7 @@ import { Command, CommanderError } from "commander";
 import { brokerCommand } from "./broker.ts";
 import { demoCommand } from "./demo/command.ts";
 import { EXIT } from "./exit.ts";
+import { runCommand } from "./run/command.ts";
 
 /** Where the command says what is wrong, and prints its help. */
 export interface CommandOutput {
@@ -41,8 +43,9 @@ export async function main(
   const program = new Command("kafka-threads")
     .description("Kafka consumers that never stall, and a Kafka broker for development and tests")
     .exitOverride()
-    .configureOutput(output)
+    .configureOutput({ ...output, outputError: (text, write) => write(withoutValue(text)) })
     .showHelpAfterError("(--help tells more)")
+    .addCommand(runCommand(ended))
     .addCommand(brokerCommand(ended))
     .addCommand(demoCommand(ended));
   // Subcommands that are made elsewhere do not inherit these.
@@ -55,6 +58,11 @@ export async function main(
     return error.exitCode === 0 ? EXIT.DONE : EXIT.USAGE;
   }
   return code;
+}
+
+/** What follows a flag that is not known may be a secret: `--sasl-pasword=…`. */
+function withoutValue(text: string): string {
+  return text.replace(/'(--?[^'=\s]+)=.*'/s, "'$1'");
 }
 
 if (import.meta.main) process.exit(await main(process.argv.slice(2)));
