@@ -345,7 +345,16 @@ describe("The life of ordered and parallel consumers", needsKafka, () => {
       const up = await consumer.health();
       assert.equal(up.status, "UP", JSON.stringify(up));
       for (
-        const name of ["state", "thread", "poll", "heartbeat", "handlers", "progress", "own check"]
+        const name of [
+          "state",
+          "thread",
+          "poll",
+          "heartbeat",
+          "commits",
+          "handlers",
+          "progress",
+          "own check",
+        ]
       ) {
         assert(up.checks.some((check) => check.name === name), name);
       }

@@ -302,7 +302,10 @@ describe("ThreadManager and a broker that fails", options, () => {
       const { status, checks } = await manager.health();
       assert.equal(status, "DOWN");
       assert.equal(find(checks, "poll").status, "DOWN");
-      assert(String(find(checks, "poll").data["error"]).length > 0);
+      const { message } = find(checks, "poll").data["error"] as { message: string };
+      assert(message.length > 0);
+      assert.equal(find(checks, "commits").status, "DOWN");
+      assert.equal((await manager.health("live")).status, "UP");
       assert(manager.stats().commitErrors > 0);
       await assert.rejects(manager.commit(await begun.promise), CommitError);
     });

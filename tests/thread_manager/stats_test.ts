@@ -138,7 +138,7 @@ describe("health() of a ThreadManager", needsKafka, () => {
     assert.equal(status, "UP", JSON.stringify(checks));
     assert.deepEqual(
       checks.map(({ name }) => name),
-      ["state", "thread", "poll", "heartbeat", "message"],
+      ["state", "thread", "poll", "heartbeat", "commits", "message"],
     );
     assert(checks.every((check) => check.status === "UP"));
     await manager.stop();
@@ -154,7 +154,10 @@ describe("health() of a ThreadManager", needsKafka, () => {
     await manager.start();
     const { status, checks } = await manager.health();
     assert.equal(status, "UP");
-    assert.deepEqual(checks.map(({ name }) => name), ["state", "thread", "poll", "message"]);
+    assert.deepEqual(
+      checks.map(({ name }) => name),
+      ["state", "thread", "poll", "commits", "message"],
+    );
   });
 
   scenario("is UP for a member without partitions", async (scope) => {
@@ -201,7 +204,10 @@ describe("health() of a ThreadManager", needsKafka, () => {
       checks: [{
         name: "state",
         status: "DOWN",
-        data: { state: "failed", error: error.message },
+        data: {
+          state: "failed",
+          error: { name: "TopicNotFoundError", code: "TOPIC_NOT_FOUND", message: error.message },
+        },
       }],
     });
     assert.equal(manager.stats().state, "failed");
