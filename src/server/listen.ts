@@ -8,7 +8,7 @@ import { KafkaThreadsError } from "../errors.ts";
 
 /** How long requests under way may take when the server closes. */
 const CLOSE_LIMIT_MS = 1_000;
-/** How long the server may take to say that all is closed when its connections have been cut. */
+/** How long the server may take to close when no request is waited for any more, and when all is cut. */
 const LAST_CHANCE_MS = 250;
 
 /** Answers requests. */
@@ -55,9 +55,10 @@ interface Server {
 export async function listen(handler: FetchHandler, options: ListenOptions): Promise<Listening> {
   const hostname = options.hostname.replace(/^\[(.*)\]$/, "$1");
   const name = hostname.includes(":") ? `[${hostname}]` : hostname;
+  const pending = new PendingRequests(handler);
   let server: Server;
   try {
-    server = await start(handler, { hostname, port: options.port });
+    server = await start(pending.handler, { hostname, port: options.port });
   } catch (cause) {
     throw explain(cause, `${name}:${options.port}`);
   }
@@ -68,7 +69,7 @@ export async function listen(handler: FetchHandler, options: ListenOptions): Pro
     hostname,
     port: server.port,
     url: `http://${reachable}:${server.port}/`,
-    close: () => closing ??= close(server),
+    close: () => closing ??= close(server, pending),
   };
 }
 
@@ -87,16 +88,51 @@ function start(handler: FetchHandler, options: ListenOptions): Promise<Server> |
   );
 }
 
-async function close(server: Server): Promise<void> {
+async function close(server: Server, pending: PendingRequests): Promise<void> {
+  pending.close();
   const drained = server.drain().then(() => {}, () => {});
   if (await isOver(drained, CLOSE_LIMIT_MS)) return;
+  // Deno cuts no connection whose request has not been answered.
+  pending.refuse();
+  if (await isOver(drained, LAST_CHANCE_MS)) return;
   try {
     await server.cut();
   } catch {
     // It was about to be over anyway.
   }
-  // A response that never ends is no reason not to end.
   await isOver(drained, LAST_CHANCE_MS);
+}
+
+/** Requests that have not been answered. */
+class PendingRequests {
+  readonly #answers = new Set<(response: Response) => void>();
+  #closing = false;
+  /** Answers requests. */
+  readonly handler: FetchHandler;
+
+  constructor(handler: FetchHandler) {
+    this.handler = (request) =>
+      new Promise((resolve, reject) => {
+        this.#answers.add(resolve);
+        Promise.resolve(handler(request)).then((response) => resolve(this.#last(response)), reject)
+          .finally(() => this.#answers.delete(resolve));
+      });
+  }
+
+  /** From now on each answer is the last one of its connection: Node would keep it open for another request. */
+  close(): void {
+    this.#closing = true;
+  }
+
+  /** Answers all of them with 503. */
+  refuse(): void {
+    for (const answer of this.#answers) answer(this.#last(new Response(null, { status: 503 })));
+  }
+
+  #last(response: Response): Response {
+    if (this.#closing) response.headers.set("connection", "close");
+    return response;
+  }
 }
 
 /** Whether something is over within so many milliseconds. */
@@ -138,16 +174,29 @@ interface BunServe {
     port: number;
     stop(force: boolean): Promise<void>;
   };
+  dns: { lookup(hostname: string): Promise<unknown> };
 }
 
 // https://bun.com/docs/api/http
-function startBun(Bun: BunServe, handler: FetchHandler, options: ListenOptions): Server {
-  const server = Bun.serve({ ...options, fetch: (request) => handler(request) });
+async function startBun(
+  Bun: BunServe,
+  handler: FetchHandler,
+  options: ListenOptions,
+): Promise<Server> {
+  let server: ReturnType<BunServe["serve"]>;
+  try {
+    server = Bun.serve({ ...options, fetch: (request) => handler(request) });
+  } catch (error) {
+    // For a name that does not exist it tells the error of whatever went wrong before (Bun 1.4).
+    await Bun.dns.lookup(options.hostname);
+    throw error;
+  }
   return {
     port: server.port,
     drain: async () => {
       await server.stop(false);
-      // It closes connections that have had their answer; one that has never sent a byte stays open.
+      // A connection that has never sent a byte stays open even so (Bun 1.4), until it has been idle for ten
+      // seconds; it does not keep the program alive.
       await server.stop(true);
     },
     cut: () => server.stop(true),
@@ -192,26 +241,30 @@ async function startNode(
 function explain(cause: unknown, address: string): unknown {
   if (KafkaThreadsError.is(cause)) return cause;
   const { code, message } = Object(cause) as { code?: unknown; message?: unknown };
+  const text = String(message ?? cause);
   const taken = code === "EADDRINUSE";
   const because = taken
     ? "the port is taken by another program or listener"
-    : describe(code) ?? String(message ?? cause);
+    : describe(code, text) ?? text;
   return new KafkaThreadsError(`Cannot listen on "${address}": ${because}`, {
     code: taken ? "ADDRESS_IN_USE" : "LISTEN_FAILED",
     cause,
   });
 }
 
-function describe(code: unknown): string | undefined {
+function describe(code: unknown, text: string): string | undefined {
   switch (code) {
     case "EACCES":
       return "this user may not use the port";
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
+    case "DNS_ENOTFOUND": // Bun's own.
     case "EAI_AGAIN":
-    case "ENOTCONN": // Bun 1.4 says so of a name that does not exist.
       return "this machine has no such name or address";
     default:
-      return undefined;
+      // Deno 2.9 has no code for it.
+      return text.startsWith("failed to lookup address")
+        ? "this machine has no such name or address"
+        : undefined;
   }
 }
