@@ -1,8 +1,7 @@
 /** Options of the routes, and of all that serves them. */
 
-import * as v from "valibot";
-import { isObject, maybe, type OptionSchema, type OptionSchemas } from "../options/validate.ts";
-import { checked, withDefault } from "../options/validate.ts";
+import { yesOrNo } from "../options/kafka_options.ts";
+import { checked, isObject, maybe, type OptionSchemas, withDefault } from "../options/validate.ts";
 import type { MetricsRegistry } from "./metrics/mod.ts";
 
 /** What `healthRoutes` can be told. */
@@ -25,12 +24,9 @@ export interface ResolvedHealthRoutesOptions {
   readonly exposeErrors: boolean;
 }
 
-const flag = (fallback: boolean): OptionSchema<boolean> =>
-  withDefault(v.boolean("true or false") as unknown as OptionSchema<boolean>, () => fallback);
-
 /** The schema of each option. */
 export const healthRoutesSchemas: OptionSchemas<ResolvedHealthRoutesOptions> = {
-  metrics: flag(true),
+  metrics: withDefault(yesOrNo, () => true),
   registry: maybe(
     checked<MetricsRegistry>(
       (value) =>
@@ -41,5 +37,5 @@ export const healthRoutesSchemas: OptionSchemas<ResolvedHealthRoutesOptions> = {
       "a Registry of prom-client",
     ),
   ),
-  exposeErrors: flag(false),
+  exposeErrors: withDefault(yesOrNo, () => false),
 };
