@@ -49,7 +49,7 @@ export function monitorOf(consumer: { stats(): ConsumerStats }): Monitor {
 export class RunMonitor<Run extends PollerRun> implements Monitor {
   readonly #stats: (run: Run | null) => MonitoredStats;
   #run: Run | null = null;
-  #refreshing: Promise<unknown> | null = null;
+  #refreshing: { readonly run: Run; readonly answer: Promise<boolean> } | null = null;
   /** What earlier runs have counted. */
   #earlier: MonitoredStats | null = null;
 
@@ -67,7 +67,15 @@ export class RunMonitor<Run extends PollerRun> implements Monitor {
   async refresh(timeoutMs: number): Promise<void> {
     const run = this.#run;
     if (run === null) return;
-    await (this.#refreshing ??= run.ping(timeoutMs).finally(() => this.#refreshing = null));
+    if (this.#refreshing?.run !== run) {
+      const refreshing = this.#refreshing = {
+        run,
+        answer: run.ping(timeoutMs).finally(() => {
+          if (this.#refreshing === refreshing) this.#refreshing = null;
+        }),
+      };
+    }
+    await this.#refreshing.answer;
   }
 
   stats(): MonitoredStats {
