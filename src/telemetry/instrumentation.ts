@@ -2,7 +2,6 @@
 
 import { KafkaThreadsError } from "../errors.ts";
 import { errorText } from "../threads/error_text.ts";
-import { unrefTimer } from "../threads/unref_timer.ts";
 
 /** Most milliseconds that a thread waits for telemetry before it ends. */
 export const SHUTDOWN_TIMEOUT_MS = 5_000;
@@ -56,7 +55,6 @@ export class Instrumentation {
       () => late.resolve(new Error(`it has not ended within ${Math.round(timeoutMs)} ms`)),
       timeoutMs,
     );
-    unrefTimer(timer);
     const ended = (async () => {
       try {
         await shutdown();
