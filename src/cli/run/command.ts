@@ -67,8 +67,13 @@ function optionsOf(setting: Setting): Option[] {
   return [option];
 }
 
-/** What was given; commander has defaults as well. */
-function givenFlags(command: Command): Record<string, unknown> {
+/**
+ * Tells what flags were given; commander has defaults as well.
+ *
+ * @param command The command, after it was parsed.
+ * @returns What they say, by the settings' names.
+ */
+export function givenFlags(command: Command): Record<string, unknown> {
   const flags: Record<string, unknown> = {};
   for (const { name } of SETTINGS) {
     const attribute = new Option(`--${name}`).attributeName();

@@ -95,7 +95,7 @@ export const asModule: Reader = async (given, folder) => {
   if (url === null) throw new Refused("the path of a module, or its URL");
   if (url.protocol === "file:" && !await isFile(url)) {
     throw new Refused(
-      `a module that is there; no file is at ${JSON.stringify(fileURLToPath(url))}`,
+      `a module that is there; no file is at ${JSON.stringify(pathOf(url))}`,
     );
   }
   return url;
@@ -166,6 +166,14 @@ function urlOf(given: unknown, folder: string): URL | null {
   // One letter and a colon is a drive of Windows.
   if (!/^[a-z][a-z\d+.-]+:/i.test(given)) return pathToFileURL(resolve(folder, given));
   return URL.canParse(given) ? new URL(given) : null;
+}
+
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    return url.href; // Of another host, say.
+  }
 }
 
 async function isFile(url: URL): Promise<boolean> {

@@ -161,7 +161,7 @@ function misplaced(chosen: Chosen): Map<Given, string> {
       "sasl-mechanism is oauthbearer",
     );
   } else {
-    leaveOut(["sasl-token-file"], "only oauthbearer, as sasl-mechanism, has tokens");
+    leaveOut(["sasl-token-file"], "tokens are for oauthbearer");
     const password = chosen.get("sasl-password");
     if (password !== undefined) leaveOut(["sasl-password-file"], `${password.origin} is set`);
   }
