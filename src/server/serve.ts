@@ -3,7 +3,7 @@
 import { isKafkaThreadsError } from "../errors.ts";
 import { type Logger, safeLogger } from "../logger.ts";
 import { listen, type Listening } from "./listen.ts";
-import type { Monitored } from "./monitored.ts";
+import { consumerList, type Monitored } from "./monitored.ts";
 import { healthRoutes } from "./routes.ts";
 import {
   parseServeOptions,
@@ -50,7 +50,7 @@ export async function serve(
   options: ServeOptions = {},
 ): Promise<number> {
   const settings = parseServeOptions(options);
-  const all = [consumers].flat() as Monitored[];
+  const all = consumerList(consumers);
   const app = healthRoutes(all, settings.routes);
   const logger = safeLogger(settings.logger);
   using request = listenToStopRequests(settings);

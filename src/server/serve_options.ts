@@ -13,8 +13,11 @@ import {
   parseOptions,
   withDefault,
 } from "../options/validate.ts";
-import type { MetricsRegistry } from "./metrics/mod.ts";
-import type { HealthRoutesOptions } from "./routes.ts";
+import {
+  type HealthRoutesOptions,
+  healthRoutesSchemas,
+  type ResolvedHealthRoutesOptions,
+} from "./routes_options.ts";
 
 /** Where the server listens. */
 export interface ServerAddress {
@@ -53,7 +56,7 @@ export interface ServeOptions extends HealthRoutesOptions {
 /** {@linkcode ServeOptions} after validation. */
 export interface ResolvedServeOptions {
   /** What `healthRoutes` is told. */
-  readonly routes: HealthRoutesOptions & { registry?: MetricsRegistry };
+  readonly routes: HealthRoutesOptions;
   /** Port to listen on; 0: any free one. */
   readonly port: number;
   /** Name or address to listen on. */
@@ -70,23 +73,10 @@ export interface ResolvedServeOptions {
   readonly exit: boolean;
 }
 
-interface ServeSchemaOutput extends Omit<ResolvedServeOptions, "routes"> {
-  readonly metrics: boolean | undefined;
-  readonly registry: MetricsRegistry | undefined;
-  readonly exposeErrors: boolean | undefined;
-}
+/** Those of the routes, beside the others. */
+type FlatServeOptions = Omit<ResolvedServeOptions, "routes"> & ResolvedHealthRoutesOptions;
 
-const REGISTRY_METHODS = ["getSingleMetric", "registerMetric", "metrics"] as const;
-
-const registry: OptionSchema<MetricsRegistry> = checked(
-  (value) => {
-    const given = Object(value) as Record<string, unknown>;
-    return REGISTRY_METHODS.every((name) => isFunction(given[name]));
-  },
-  "a Registry of prom-client",
-);
-
-const schema: OptionSchema<ServeSchemaOutput> = optionsObject<ServeSchemaOutput>({
+const schema: OptionSchema<FlatServeOptions> = optionsObject<FlatServeOptions>({
   port: withDefault(integer(0, 65_535, "port; 0: any free one"), () => 9090),
   hostname: withDefault(nonBlankText(255), () => "localhost"),
   onListen: maybe(checked(isFunction, "a function ({ hostname, port, url }) => {}")),
@@ -94,9 +84,7 @@ const schema: OptionSchema<ServeSchemaOutput> = optionsObject<ServeSchemaOutput>
   signal,
   handleSignals: withDefault(yesOrNo, () => true),
   exit: withDefault(yesOrNo, () => true),
-  metrics: maybe(yesOrNo),
-  registry: maybe(registry),
-  exposeErrors: maybe(yesOrNo),
+  ...healthRoutesSchemas,
 }, { aliases: { host: "hostname", address: "hostname", onlistening: "onListen" } });
 
 /**
@@ -108,10 +96,6 @@ const schema: OptionSchema<ServeSchemaOutput> = optionsObject<ServeSchemaOutput>
  */
 export function parseServeOptions(input: unknown): ResolvedServeOptions {
   const { metrics, registry, exposeErrors, ...options } = parseOptions(schema, input);
-  const routes = {
-    ...(metrics === undefined ? {} : { metrics }),
-    ...(registry === undefined ? {} : { registry }),
-    ...(exposeErrors === undefined ? {} : { exposeErrors }),
-  };
+  const routes = { metrics, exposeErrors, ...(registry === undefined ? {} : { registry }) };
   return { ...options, routes };
 }
