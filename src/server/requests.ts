@@ -36,8 +36,9 @@ export class RequestChecks {
     this.#names = names;
     this.#name = v.picklist(names);
     this.#query = v.pipe(
-      v.array(v.tuple([v.picklist(["consumer"]), this.#name])),
+      v.array(v.tuple([v.picklist(["consumer"]), v.string()])),
       v.maxLength(1),
+      v.array(v.tuple([v.literal("consumer"), this.#name])),
     );
   }
 
