@@ -108,3 +108,20 @@ describe("examples that bring their own Kafka", () => {
     assert.match(stdout, /^4 messages handled, committed in spite of a failed commit$/m);
   });
 });
+
+describe("examples of telemetry", () => {
+  it("open_telemetry.ts prints spans of messages, polls and commits", slow, async () => {
+    const env = await smallTopic();
+    await using child = runChild(example("open_telemetry"), [], env);
+    await child.line("booked 19");
+    // The first span of a client, so one of the poller thread.
+    await child.line("  kind: 2,");
+    child.kill("SIGTERM");
+    const { stdout, stderr } = await child.ended;
+    const names = Array.from(stdout.matchAll(/^ {2}name: ["'](.*)["'],$/gm), ([, name]) => name);
+    const count = (wanted: string) => names.filter((name) => name === wanted).length;
+    assert.equal(count(`process ${env.TOPIC}`), 20, stdout + stderr);
+    assert.equal(count("booking"), 20);
+    assert(count("kafka_consumer.traced.pump") > 0);
+  });
+});
