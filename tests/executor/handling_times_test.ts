@@ -79,6 +79,15 @@ describe("The times that an executor reports", () => {
     });
   }
 
+  it("are not those of the time until the next turn, behind what took the place of another", async () => {
+    const rig = rigOf({ options: { watched: false, concurrency: 1 } });
+    const others = Array.from({ length: 30 }, () => ({}));
+    await rig.work(workBatch(0, [{ waits: 1 }, ...others]));
+    // The thread is busy with something else.
+    await rig.time.pass(10_000);
+    assert.deepEqual(told(rig), { handled: [31, 1], failed: [0, 0] });
+  });
+
   it("of a call over a batch are those of each message in it", async () => {
     const rig = rigOf({ options: { batches: true, batchSize: 3 } });
     await rig.work(workBatch(0, [{ computes: 9 }, {}, {}], { runs: [3] }));
