@@ -25,6 +25,8 @@ export interface Child extends AsyncDisposable {
   pid: number;
   /** Resolves when it has printed a line that starts with this, with the rest of that line. */
   line(start: string): Promise<string>;
+  /** Resolves when what it has printed matches, with the match. */
+  match(pattern: RegExp): Promise<RegExpExecArray>;
   /** Writes a line to its standard input. */
   send(line: string): void;
   /** Sends it a signal. */
@@ -84,6 +86,16 @@ export function runChild(
         if (line !== undefined) return line.slice(start.length);
         if (over) {
           throw new Error(`The child has not printed "${start}", but: ${stdout}\n${stderr}`);
+        }
+        await changed.promise;
+      }
+    },
+    async match(pattern) {
+      for (;;) {
+        const found = pattern.exec(stdout);
+        if (found !== null) return found;
+        if (over) {
+          throw new Error(`The child has not printed ${pattern}, but: ${stdout}\n${stderr}`);
         }
         await changed.promise;
       }

@@ -3,6 +3,8 @@
 import type { WorkerStats } from "../../program/consumer_stats.ts";
 import { printable } from "./text_line.ts";
 
+const FIGURE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+
 /** Figures of a record of progress. */
 export interface ProgressFields extends Record<string, unknown> {
   /** Where the consumer is in its life. */
@@ -102,7 +104,7 @@ function nameOf({ name }: WorkerStats): string {
 }
 
 function count(number: number): string {
-  return number.toLocaleString("en-US", { maximumFractionDigits: 0 });
+  return FIGURE.format(number);
 }
 
 function cut(text: string, room: number): string {

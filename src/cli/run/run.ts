@@ -107,7 +107,7 @@ async function report(
 }
 
 async function consume(consumer: Consumer, own: OwnOptions, logger: Logger): Promise<number> {
-  if (!own.server) return await consumeAlone(consumer);
+  if (!own.server) return await consumeAlone(consumer, logger);
   // Only here: without a server nobody need wait for it.
   const { serve } = await import("../../server/serve.ts");
   const { port, hostname, metrics, exposeErrors } = own;
@@ -119,15 +119,18 @@ async function consume(consumer: Consumer, own: OwnOptions, logger: Logger): Pro
   return code;
 }
 
-/** Without a server: the consumer logs by itself what becomes of it. */
-async function consumeAlone(consumer: Consumer): Promise<number> {
+async function consumeAlone(consumer: Consumer, logger: Logger): Promise<number> {
   using signals = listenToSignals();
-  const ended = consumer.closed.then(() => EXIT.DONE, () => EXIT.FAILED);
+  const ended = failureOf(async () => void await consumer.closed);
   // What it rejects with, `closed` rejects with as well.
   consumer.start().catch(() => {});
   await Promise.race([ended, signals.received]);
   await consumer.stop();
-  return await ended;
+  const failure = await ended;
+  if (failure === null) return EXIT.DONE;
+  const { message, ...fields } = failure;
+  logger.error(`"${consumer.name}" has failed: ${message}`, fields);
+  return EXIT.FAILED;
 }
 
 /** What went wrong, as the fields of a log line; what is no error of the library's is thrown. */
