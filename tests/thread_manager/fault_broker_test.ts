@@ -28,18 +28,28 @@ import {
 } from "../support/manager.ts";
 import { Handled } from "./fault/handled.ts";
 import { withOwnKafka } from "./fault/own_kafka.ts";
+import { type SharedOutage, sharedOutage } from "./fault/shared_outage.ts";
 
 const startable = await kafkaStartable();
 const options = startable.ok ? {} : { skip: startable.reason };
 const RETRYING = "Cannot poll, trying again";
 
 describe("ThreadManager and a broker that fails", options, () => {
-  const register = withOwnKafka();
+  const own = withOwnKafka();
   /** Registers a test that has a Kafka of its own. */
   const scenario = (name: string, run: (place: Place) => Promise<void>) =>
-    register(name, (kafka) => run(new Place(kafka)));
+    own.register(name, () => own.lend((kafka) => run(new Place(kafka))));
+  const outage = (returns: boolean) => {
+    const register = sharedOutage(own, returns);
+    return (name: string, run: (place: Place) => Promise<void>) =>
+      register(name, (outage) => run(new Place(outage.kafka, outage)));
+  };
+  /** Registers a test of an outage after which the broker comes back. */
+  const returning = outage(true);
+  /** Registers a test of an outage that does not end. */
+  const lasting = outage(false);
 
-  scenario("goes on by itself when the broker was killed in the middle", async (place) => {
+  returning("goes on by itself when the broker was killed in the middle", async (place) => {
     const topic = uniqueName("fault");
     const fill = { messages: 30_000, bytes: 100, partitions: 3 };
     await fillTopic(place.bootstrapServers, topic, fill);
@@ -53,6 +63,8 @@ describe("ThreadManager and a broker that fails", options, () => {
         return handled.count % 100 === 0 ? nextTurn() : undefined;
       },
     });
+    // It would be through before the others are ready.
+    await place.othersAreReady();
     await test.manager.start();
     await handled.until(5_000);
     await place.whileBrokerIs("away", async () => {
@@ -78,33 +90,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     );
   });
 
-  scenario(
-    "goes on when a broker that hung for longer than a session answers again",
-    async (place) => {
-      const topic = await place.makeTopic();
-      const handled = new Handled();
-      await using test = await place.setUp(topic, {
-        consumer: { sessionTimeoutMs: 3_000, heartbeatIntervalMs: 300 },
-        commit: { intervalMs: 100 },
-        onMessage: handled.add,
-      });
-      await test.manager.start();
-      await place.send(topic, "1", "2");
-      await handled.until(2);
-      await place.whileBrokerIs("hung", async () => {
-        await test.log.line(/no answer to a heartbeat/);
-        const { status, checks } = await test.manager.health();
-        assert.equal(status, "DOWN");
-        assert.equal(find(checks, "heartbeat").status, "DOWN");
-      });
-      await place.send(topic, "3", "4");
-      await handled.until(4);
-      await untilHealthy(test.manager);
-      handled.assertComplete(4, { duplicates: true });
-    },
-  );
-
-  scenario("starts when the broker comes within startTimeoutMs", async (place) => {
+  returning("starts when the broker comes within startTimeoutMs", async (place) => {
     const topic = await place.makeTopic();
     await place.send(topic, "1");
     const messages = collectMessages();
@@ -123,163 +109,7 @@ describe("ThreadManager and a broker that fails", options, () => {
     assert.equal((await messages.next()).text(), "1");
   });
 
-  scenario("says why it cannot start when the broker does not come", async (place) => {
-    const topic = await place.makeTopic();
-    for (const state of ["away", "hung"] as const) {
-      await using test = await place.setUp(topic, { startTimeoutMs: 4_000, onMessage: () => {} });
-      await place.whileBrokerIs(state, async () => {
-        const since = performance.now();
-        await assert.rejects(test.manager.start(), (error) => {
-          assert(StartTimeoutError.is(error), String(error));
-          assert.match(error.message, state === "away" ? /ECONNREFUSED|refused/i : /4000 ms/);
-          return true;
-        });
-        const tookMs = performance.now() - since;
-        assert(tookMs >= 3_900 && tookMs < 15_000, `it took ${tookMs} ms`);
-        assert.equal(test.manager.state, "failed");
-        await assert.rejects(test.manager.closed, StartTimeoutError);
-      });
-    }
-  });
-
-  for (const state of ["away", "hung"] as const) {
-    scenario(`fails when the broker is ${state} for longer than the budget`, async (place) => {
-      const topic = await place.makeTopic();
-      await using test = await place.setUp(topic, {
-        consumer: {
-          sessionTimeoutMs: 1_000,
-          heartbeatIntervalMs: 200,
-          driverOptions: { requestTimeout: 1_000 },
-        },
-        retry: { initialMs: 50, maxMs: 400, budgetMs: 2_000 },
-        onMessage: () => {},
-      });
-      await test.manager.start();
-      await place.whileBrokerIs(state, async () => {
-        const since = performance.now();
-        await assert.rejects(test.manager.closed, (error) => {
-          assert(RetryBudgetError.is(error), String(error));
-          assert.equal(error.code, "RETRY_BUDGET_EXHAUSTED");
-          assert(error.cause instanceof Error);
-          assert.match(error.message, /no success within 2000 ms/);
-          return true;
-        });
-        const tookMs = performance.now() - since;
-        assert(tookMs >= 1_900 && tookMs < 15_000, `it took ${tookMs} ms`);
-        assert.equal(test.manager.state, "failed");
-        assert.equal((await test.manager.health()).status, "DOWN");
-      });
-      assert(test.log.messages("error").some((message) => message.includes("2000 ms")));
-      // It is not the end of the manager: the next start finds a broker.
-      await test.manager.start();
-      assert.equal(test.manager.state, "running");
-    });
-  }
-
-  scenario("backs off, and never for longer than maxMs", async (place) => {
-    const topic = await place.makeTopic();
-    await using test = await place.setUp(topic, {
-      retry: { initialMs: 50, maxMs: 300 },
-      onMessage: () => {},
-    });
-    await test.manager.start();
-    const lines = () => test.log.items.filter(({ message }) => message.includes(RETRYING));
-    const at: number[] = [];
-    await place.whileBrokerIs("away", async () => {
-      await test.log.until("ten tries", () => {
-        if (lines().length > at.length) at.push(performance.now());
-        return at.length >= 10;
-      });
-    });
-    const delays = lines().slice(0, 10).map(({ fields }) => Number(fields?.["delayMs"]));
-    const attempts = lines().slice(0, 10).map(({ fields }) => Number(fields?.["attempt"]));
-    assert.deepEqual(attempts, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    delays.forEach((delay, index) => {
-      const ceiling = Math.min(300, 50 * 2 ** index);
-      assert(delay >= ceiling / 2 - 1 && delay <= ceiling, `delay ${index} is ${delay} ms`);
-    });
-    // And that is what it has waited. Less a bit, as the first line may have been late.
-    const saidMs = delays.slice(0, 9).reduce((sum, delay) => sum + delay);
-    const tookMs = at[9]! - at[0]!;
-    assert(tookMs >= 0.8 * saidMs, `ten tries took ${tookMs} ms, the waits were ${saidMs} ms`);
-  });
-
-  for (const state of ["away", "hung"] as const) {
-    scenario(`stops while the broker is ${state}`, async (place) => {
-      const topic = await place.makeTopic();
-      await place.send(topic, "1");
-      const messages = collectMessages();
-      // The last commit is due when the broker is gone: the hardest case.
-      await using test = await place.setUp(topic, {
-        commit: { intervalMs: 60_000 },
-        onMessage: messages.add,
-      });
-      await test.manager.start();
-      await messages.next();
-      await place.whileBrokerIs(state, async () => {
-        const since = performance.now();
-        await test.manager.stop();
-        const tookMs = performance.now() - since;
-        assert(tookMs < 15_000, `it took ${tookMs} ms`);
-        await assert.rejects(test.manager.closed, CommitError);
-        assert.equal(test.manager.state, "failed");
-      });
-      assert(test.log.messages().some((message) => message.includes("will be handled again")));
-    });
-
-    scenario(`abandons a stop at stopTimeoutMs while the broker is ${state}`, async (place) => {
-      const topic = await place.makeTopic();
-      await place.send(topic, "1");
-      const messages = collectMessages();
-      await using test = await place.setUp(topic, {
-        commit: { intervalMs: 60_000 },
-        stopTimeoutMs: 500,
-        onMessage: messages.add,
-      });
-      await test.manager.start();
-      await messages.next();
-      await place.whileBrokerIs(state, async () => {
-        const since = performance.now();
-        await test.manager.stop();
-        const tookMs = performance.now() - since;
-        assert(tookMs >= 450 && tookMs < 8_000, `it took ${tookMs} ms`);
-        await assert.rejects(test.manager.closed, StopTimeoutError);
-        assert.equal(test.manager.state, "failed");
-      });
-    });
-  }
-
-  scenario("stops while it is starting and the broker is away", async (place) => {
-    const topic = await place.makeTopic();
-    await using test = await place.setUp(topic, { onMessage: () => {} });
-    await place.whileBrokerIs("away", async () => {
-      const starting = test.manager.start();
-      starting.catch(() => {});
-      await test.log.line(RETRYING);
-      const since = performance.now();
-      await test.manager.stop();
-      assert(performance.now() - since < 5_000);
-      await assert.rejects(starting, StateError);
-      assert.equal(await test.manager.closed, "stopped");
-    });
-  });
-
-  scenario("ends with its lifetime while the broker is away", async (place) => {
-    const topic = await place.makeTopic();
-    await using test = await place.setUp(topic, { lifetimeMs: 3_000, onMessage: () => {} });
-    await test.manager.start();
-    const since = performance.now();
-    await place.whileBrokerIs("away", async () => {
-      await test.log.line(RETRYING);
-      assert.equal(test.manager.state, "running");
-      assert.equal(await test.manager.closed, "lifetime");
-      const tookMs = performance.now() - since;
-      assert(tookMs >= 2_900 && tookMs < 15_000, `it took ${tookMs} ms`);
-      assert.equal(test.manager.state, "stopped");
-    });
-  });
-
-  scenario("commits later what it could not commit, and says so in its health", async (place) => {
+  returning("commits later what it could not commit, and says so in its health", async (place) => {
     const topic = await place.makeTopic();
     await place.send(topic, "1", "2", "3");
     const begun = Promise.withResolvers<Message>();
@@ -321,16 +151,207 @@ describe("ThreadManager and a broker that fails", options, () => {
     assert.equal(rebalances, 0);
     assert.equal(test.log.messages().some((message) => message.startsWith("Lost")), false);
   });
+
+  for (const [state, register] of [["away", returning], ["hung", scenario]] as const) {
+    register(`fails when the broker is ${state} for longer than the budget`, async (place) => {
+      const topic = await place.makeTopic();
+      await using test = await place.setUp(topic, {
+        consumer: {
+          sessionTimeoutMs: 1_000,
+          heartbeatIntervalMs: 200,
+          driverOptions: { requestTimeout: 1_000 },
+        },
+        retry: { initialMs: 50, maxMs: 400, budgetMs: 2_000 },
+        onMessage: () => {},
+      });
+      await test.manager.start();
+      await place.whileBrokerIs(state, async () => {
+        const since = performance.now();
+        await assert.rejects(test.manager.closed, (error) => {
+          assert(RetryBudgetError.is(error), String(error));
+          assert.equal(error.code, "RETRY_BUDGET_EXHAUSTED");
+          assert(error.cause instanceof Error);
+          assert.match(error.message, /no success within 2000 ms/);
+          return true;
+        });
+        const tookMs = performance.now() - since;
+        assert(tookMs >= 1_900 && tookMs < 15_000, `it took ${tookMs} ms`);
+        assert.equal(test.manager.state, "failed");
+        assert.equal((await test.manager.health()).status, "DOWN");
+      });
+      assert(test.log.messages("error").some((message) => message.includes("2000 ms")));
+      // It is not the end of the manager: the next start finds a broker.
+      await test.manager.start();
+      assert.equal(test.manager.state, "running");
+    });
+  }
+
+  scenario(
+    "goes on when a broker that hung for longer than a session answers again",
+    async (place) => {
+      const topic = await place.makeTopic();
+      const handled = new Handled();
+      await using test = await place.setUp(topic, {
+        consumer: { sessionTimeoutMs: 3_000, heartbeatIntervalMs: 300 },
+        commit: { intervalMs: 100 },
+        onMessage: handled.add,
+      });
+      await test.manager.start();
+      await place.send(topic, "1", "2");
+      await handled.until(2);
+      await place.whileBrokerIs("hung", async () => {
+        await test.log.line(/no answer to a heartbeat/);
+        const { status, checks } = await test.manager.health();
+        assert.equal(status, "DOWN");
+        assert.equal(find(checks, "heartbeat").status, "DOWN");
+      });
+      await place.send(topic, "3", "4");
+      await handled.until(4);
+      await untilHealthy(test.manager);
+      handled.assertComplete(4, { duplicates: true });
+    },
+  );
+
+  for (const [state, register] of [["hung", scenario], ["away", lasting]] as const) {
+    register(`says why it cannot start while the broker is ${state}`, async (place) => {
+      const topic = await place.makeTopic();
+      await using test = await place.setUp(topic, { startTimeoutMs: 4_000, onMessage: () => {} });
+      await place.whileBrokerIs(state, async () => {
+        const since = performance.now();
+        await assert.rejects(test.manager.start(), (error) => {
+          assert(StartTimeoutError.is(error), String(error));
+          assert.match(error.message, state === "away" ? /ECONNREFUSED|refused/i : /4000 ms/);
+          return true;
+        });
+        const tookMs = performance.now() - since;
+        assert(tookMs >= 3_900 && tookMs < 15_000, `it took ${tookMs} ms`);
+        assert.equal(test.manager.state, "failed");
+        await assert.rejects(test.manager.closed, StartTimeoutError);
+      });
+    });
+  }
+
+  for (const [state, register] of [["hung", scenario], ["away", lasting]] as const) {
+    register(`stops while the broker is ${state}`, async (place) => {
+      const topic = await place.makeTopic();
+      await place.send(topic, "1");
+      const messages = collectMessages();
+      // The last commit is due when the broker is gone: the hardest case.
+      await using test = await place.setUp(topic, {
+        commit: { intervalMs: 60_000 },
+        onMessage: messages.add,
+      });
+      await test.manager.start();
+      await messages.next();
+      await place.whileBrokerIs(state, async () => {
+        const since = performance.now();
+        await test.manager.stop();
+        const tookMs = performance.now() - since;
+        assert(tookMs < 15_000, `it took ${tookMs} ms`);
+        await assert.rejects(test.manager.closed, CommitError);
+        assert.equal(test.manager.state, "failed");
+      });
+      assert(test.log.messages().some((message) => message.includes("will be handled again")));
+    });
+
+    register(`abandons a stop at stopTimeoutMs while the broker is ${state}`, async (place) => {
+      const topic = await place.makeTopic();
+      await place.send(topic, "1");
+      const messages = collectMessages();
+      await using test = await place.setUp(topic, {
+        commit: { intervalMs: 60_000 },
+        stopTimeoutMs: 500,
+        onMessage: messages.add,
+      });
+      await test.manager.start();
+      await messages.next();
+      await place.whileBrokerIs(state, async () => {
+        const since = performance.now();
+        await test.manager.stop();
+        const tookMs = performance.now() - since;
+        assert(tookMs >= 450 && tookMs < 8_000, `it took ${tookMs} ms`);
+        await assert.rejects(test.manager.closed, StopTimeoutError);
+        assert.equal(test.manager.state, "failed");
+      });
+    });
+  }
+
+  lasting("backs off, and never for longer than maxMs", async (place) => {
+    const topic = await place.makeTopic();
+    await using test = await place.setUp(topic, {
+      retry: { initialMs: 50, maxMs: 300 },
+      onMessage: () => {},
+    });
+    await test.manager.start();
+    const lines = () => test.log.items.filter(({ message }) => message.includes(RETRYING));
+    const at: number[] = [];
+    await place.whileBrokerIs("away", async () => {
+      await test.log.until("ten tries", () => {
+        if (lines().length > at.length) at.push(performance.now());
+        return at.length >= 10;
+      });
+    });
+    const delays = lines().slice(0, 10).map(({ fields }) => Number(fields?.["delayMs"]));
+    const attempts = lines().slice(0, 10).map(({ fields }) => Number(fields?.["attempt"]));
+    assert.deepEqual(attempts, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    delays.forEach((delay, index) => {
+      const ceiling = Math.min(300, 50 * 2 ** index);
+      assert(delay >= ceiling / 2 - 1 && delay <= ceiling, `delay ${index} is ${delay} ms`);
+    });
+    // And that is what it has waited. Less a bit, as the first line may have been late.
+    const saidMs = delays.slice(0, 9).reduce((sum, delay) => sum + delay);
+    const tookMs = at[9]! - at[0]!;
+    assert(tookMs >= 0.8 * saidMs, `ten tries took ${tookMs} ms, the waits were ${saidMs} ms`);
+  });
+
+  lasting("stops while it is starting and the broker is away", async (place) => {
+    const topic = await place.makeTopic();
+    await using test = await place.setUp(topic, { onMessage: () => {} });
+    await place.whileBrokerIs("away", async () => {
+      const starting = test.manager.start();
+      starting.catch(() => {});
+      await test.log.line(RETRYING);
+      const since = performance.now();
+      await test.manager.stop();
+      assert(performance.now() - since < 5_000);
+      await assert.rejects(starting, StateError);
+      assert.equal(await test.manager.closed, "stopped");
+    });
+  });
+
+  lasting("ends with its lifetime while the broker is away", async (place) => {
+    const topic = await place.makeTopic();
+    await using test = await place.setUp(topic, { lifetimeMs: 3_000, onMessage: () => {} });
+    // Its time would be over before the others are ready.
+    await place.othersAreReady();
+    await test.manager.start();
+    const since = performance.now();
+    await place.whileBrokerIs("away", async () => {
+      await test.log.line(RETRYING);
+      assert.equal(test.manager.state, "running");
+      assert.equal(await test.manager.closed, "lifetime");
+      const tookMs = performance.now() - since;
+      assert(tookMs >= 2_900 && tookMs < 15_000, `it took ${tookMs} ms`);
+      assert.equal(test.manager.state, "stopped");
+    });
+  });
 });
 
-/** A Kafka that a test has for itself, and what tests do with it. */
+/** A Kafka that a test has for itself, or with others until it is away, and what tests do with it. */
 class Place {
   readonly bootstrapServers: string;
   readonly #broker: KafkaTestBroker;
+  readonly #outage: SharedOutage | undefined;
 
-  constructor({ bootstrapServers, brokers }: KafkaCluster) {
+  constructor({ bootstrapServers, brokers }: KafkaCluster, outage?: SharedOutage) {
     this.bootstrapServers = bootstrapServers;
     this.#broker = brokers[0]!;
+    this.#outage = outage;
+  }
+
+  /** For a test that cannot wait once it has begun. */
+  async othersAreReady(): Promise<void> {
+    await this.#outage?.othersAreReady();
   }
 
   setUp(topic: string, { consumer, ...overrides }: ManagerOverrides = {}): Promise<ManagedTest> {
@@ -358,16 +379,14 @@ class Place {
     await produce(this.bootstrapServers, topic, values.map((value) => ({ value })));
   }
 
-  /** Has the broker away, or hung, while a task runs; whatever happens, it is back afterwards. */
+  /** Has the broker away, or hung, while a task runs. */
   async whileBrokerIs(state: "away" | "hung", task: () => Promise<void>): Promise<void> {
-    const broker = this.#broker;
-    if (state === "hung") broker.pause();
-    else await broker.kill();
+    if (state === "away") return await this.#outage!.whileBrokerIsAway(task);
+    this.#broker.pause();
     try {
       await task();
     } finally {
-      if (state === "hung") broker.resume();
-      else if (!broker.isUp) await broker.start();
+      this.#broker.resume();
     }
   }
 }

@@ -5,17 +5,22 @@ import { sideBySide } from "../../support/side_by_side.ts";
 /** A process of the embedded broker costs little; Apache Kafka costs a core for some seconds. */
 const AT_ONCE = { embedded: 5, apache: 2 }[brokerKind];
 
+/** Tests that do to a Kafka what nobody else may see. */
+export interface OwnKafka {
+  /** Registers a test. */
+  register(name: string, run: () => Promise<void>): void;
+  /** Gives a Kafka that nobody else has until this ends. */
+  lend(run: (kafka: KafkaCluster) => Promise<void>): Promise<void>;
+}
+
 /**
  * Registers tests that do to a Kafka what nobody else may see; to be called within a `describe`. Some
  * run side by side, each with a Kafka that it has for itself, until the next one gets it. It starts with
  * a test, and not in a hook: Bun gives a hook 5 seconds, whatever it is told.
  *
- * @returns Registers a test.
+ * @returns Registers tests, and lends them a Kafka.
  */
-export function withOwnKafka(): (
-  name: string,
-  run: (kafka: KafkaCluster) => Promise<void>,
-) => void {
+export function withOwnKafka(): OwnKafka {
   const started: Promise<KafkaCluster>[] = [];
   const idle: KafkaCluster[] = [];
   after(async () => {
@@ -29,11 +34,13 @@ export function withOwnKafka(): (
     return await starting;
   };
   const scenario = sideBySide(AT_ONCE);
-  return (name, run) =>
-    scenario(name, async () => {
+  return {
+    register: scenario,
+    async lend(run) {
       const kafka = await borrow();
       // One with which a test has failed is not for the next: it may not be as it was.
       await run(kafka);
       idle.push(kafka);
-    });
+    },
+  };
 }
