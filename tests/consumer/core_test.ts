@@ -23,12 +23,12 @@ import {
   readTopic,
   type TestHandler,
   topicWithDeadLetters,
-  VARIANTS,
+  VARIANTS_HERE,
   Watch,
   work,
 } from "./shared.ts";
 
-for (const { name, handlers, kafka } of VARIANTS) {
+for (const { name, handlers, kafka } of VARIANTS_HERE) {
   describe(`Ordered and parallel consumers ${name}`, needsKafka, () => {
     const scenario = sideBySide(4);
 

@@ -23,6 +23,8 @@ import {
 } from "../support/kafka/mod.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { Collector, newTopic, RecordingLogger, typesChecked } from "../support/manager.ts";
+import { runsHere } from "../support/runs_here.ts";
+import type { RuntimeName } from "../../bench/support/runtimes.ts";
 import { remoteHandler } from "./remote.ts";
 
 /** Where the tests' Kafka is; empty where there is none. */
@@ -48,23 +50,30 @@ export interface Variant {
   handlers: "function" | "module";
   /** The other options that make the difference. */
   kafka: Pick<KafkaOptions, "thread" | "driver">;
+  /** Where it runs on Apache Kafka. */
+  apacheOn: readonly RuntimeName[];
 }
 
 /** Every driver, every kind of poller, every kind of handler; not each with each. */
-export const VARIANTS: readonly Variant[] = [
-  variant("kafkajs", "worker", "function"),
-  variant("platformatic", "worker", "function"),
-  variant("kafkajs", "inline", "function"),
-  variant("kafkajs", "worker", "module"),
-  variant("platformatic", "inline", "module"),
+const VARIANTS: readonly Variant[] = [
+  variant("kafkajs", "worker", "function", ["deno"]),
+  variant("platformatic", "worker", "function", ["bun"]),
+  variant("kafkajs", "inline", "function", ["node"]),
+  variant("kafkajs", "worker", "module", ["bun"]),
+  variant("platformatic", "inline", "module", ["deno", "node"]),
 ];
+
+/** Those of them that run here. */
+export const VARIANTS_HERE: readonly Variant[] = VARIANTS.filter(runsHere);
 
 function variant(
   driver: "kafkajs" | "platformatic",
   thread: "worker" | "inline",
   handlers: Variant["handlers"],
+  apacheOn: readonly RuntimeName[],
 ): Variant {
-  return { name: `with ${driver}, ${thread}, ${handlers}`, handlers, kafka: { driver, thread } };
+  const name = `with ${driver}, ${thread}, ${handlers}`;
+  return { name, handlers, kafka: { driver, thread }, apacheOn };
 }
 
 /** What both kinds of consumers are told by the tests, all of it optional. */

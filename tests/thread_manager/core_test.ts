@@ -17,9 +17,9 @@ import {
   untilStats,
 } from "../support/manager.ts";
 import { bootstrapServers, managed, numbers, produceNumbers, rejection, texts } from "./shared.ts";
-import { VARIANTS } from "./variants.ts";
+import { VARIANTS_HERE } from "./variants.ts";
 
-for (const { name, consumer: variant } of VARIANTS) {
+for (const { name, consumer: variant } of VARIANTS_HERE) {
   describe(`ThreadManager ${name}`, needsKafka, () => {
     const scenario = sideBySide(4);
 

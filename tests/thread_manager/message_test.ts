@@ -7,7 +7,7 @@ import { sideBySide } from "../support/side_by_side.ts";
 import { needsKafka } from "../support/kafka_skip.ts";
 import { collectMessages, newTopic } from "../support/manager.ts";
 import { bootstrapServers, managed } from "./shared.ts";
-import { VARIANTS } from "./variants.ts";
+import { VARIANTS_HERE } from "./variants.ts";
 
 /** A message to produce. */
 interface Made {
@@ -73,7 +73,7 @@ describe("a Message from Kafka", needsKafka, () => {
     return topic;
   });
 
-  for (const { name, consumer } of VARIANTS) {
+  for (const { name, consumer } of VARIANTS_HERE) {
     scenario(`is what was produced, ${name}`, async (scope) => {
       const messages = collectMessages();
       const { manager } = await managed(scope, await topic, { onMessage: messages.add, consumer });
