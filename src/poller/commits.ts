@@ -33,6 +33,9 @@ export class Commits {
   readonly #options: CommitsOptions;
   readonly #committer: Committer;
   #failingSince: number | null = null;
+  /** Partitions whose last commit has failed. */
+  readonly #failing = new Set<Ledger>();
+  readonly #gone = new WeakSet<Ledger>();
   /** The last failure that no success has followed, or null. */
   failure: Error | null = null;
   /** Commits that were acknowledged. */
@@ -45,7 +48,7 @@ export class Commits {
     this.#committer = new Committer(async (offsets) => {
       await options.commit(offsets);
       this.count++;
-      this.failure = this.#failingSince = null;
+      this.#recovered();
     });
   }
 
@@ -67,16 +70,22 @@ export class Commits {
    * @returns What failed, or null. A partition that is somebody else's by now is no failure.
    */
   async finished(ledgers: readonly Ledger[]): Promise<Error | null> {
+    const open: Ledger[] = [];
     const commits = ledgers.flatMap((ledger) => {
       const offset = ledger.commitable();
-      return offset === null ? [] : [this.#committer.submit(ledger, offset)];
+      if (offset === null) return [];
+      open.push(ledger);
+      return [this.#committer.submit(ledger, offset)];
     });
-    for (const result of await Promise.allSettled(commits)) {
+    let failure: Error | null = null;
+    for (const [index, result] of (await Promise.allSettled(commits)).entries()) {
       if (result.status === "fulfilled" || LostPartitionError.is(result.reason)) continue;
-      this.#failed(result.reason);
-      return result.reason;
+      failure ??= result.reason as Error;
+      // One that went meanwhile is for its next owner to commit.
+      if (!this.#gone.has(open[index]!)) this.#failing.add(open[index]!);
     }
-    return null;
+    if (failure !== null) this.#failed(failure);
+    return failure;
   }
 
   /**
@@ -128,15 +137,26 @@ export class Commits {
   /** Refuses what waits for this partition: it is gone. */
   drop(ledger: Ledger): void {
     this.#committer.drop(ledger);
+    this.#gone.add(ledger);
+    // What could not be committed is not this consumer's to commit any more: it does not fail for ever.
+    if (this.#failing.delete(ledger) && this.#failing.size === 0) this.#recovered();
+  }
+
+  #recovered(): void {
+    this.#failing.clear();
+    this.failure = this.#failingSince = null;
   }
 
   #failed(error: Error): void {
     const { now, budgetMs, giveUp, logger } = this.#options;
     this.failures++;
-    this.failure = error;
-    this.#failingSince ??= now();
+    if (this.#failing.size > 0) {
+      this.failure = error;
+      this.#failingSince ??= now();
+    }
     logger.warn(`Cannot commit, trying again with the next one: ${error.message}`);
-    const spent = budgetMs !== null && now() - this.#failingSince >= budgetMs;
+    const spent = budgetMs !== null && this.#failingSince !== null &&
+      now() - this.#failingSince >= budgetMs;
     if (spent || (error as Partial<KafkaThreadsError>).retriable === false) {
       const reason = spent ? `no success within ${budgetMs} ms, the last error was: ` : "";
       giveUp(

@@ -77,6 +77,33 @@ describe("Commits", () => {
     assert.equal(given.length, 0);
   });
 
+  it("forgets a failure with the last partition that it was about", async () => {
+    const { commits, given } = commitsWith(() => Promise.reject(new CommitError("not now")));
+    const ledgers = [finishedTo(5), finishedTo(7, 1)];
+    await commits.finished(ledgers);
+    commits.drop(ledgers[0]!);
+    assert.equal(commits.failure?.message, "not now");
+    commits.drop(ledgers[1]!);
+    assert.equal(commits.failure, null);
+    assert.deepEqual([commits.failures, given.length], [1, 0]);
+  });
+
+  it("has no failure of a partition that went while it was being committed", async () => {
+    const answer = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<void>();
+    const { commits } = commitsWith(() => {
+      sent.resolve();
+      return answer.promise;
+    });
+    const ledger = finishedTo(5);
+    const finished = commits.finished([ledger]);
+    await sent.promise;
+    commits.drop(ledger);
+    answer.reject(new CommitError("not now"));
+    assert.equal((await finished)?.message, "not now");
+    assert.deepEqual([commits.failures, commits.failure], [1, null]);
+  });
+
   it("gives up when there was no success for as long as the budget, counted from the first failure", async () => {
     let fails = true;
     const { commits, given, time } = commitsWith(
