@@ -77,9 +77,23 @@ describe("examples", () => {
     child.kill("SIGTERM");
     const { stdout } = await child.ended;
     for (const thread of [0, 1]) {
-      assert.match(stdout, new RegExp(`^Thread ${thread} is set up$`, "m"));
-      assert.match(stdout, new RegExp(`^Thread ${thread} is torn down$`, "m"));
+      assert.match(stdout, new RegExp(`^Thread ${thread} is set up\\b`, "m"));
+      assert.match(stdout, new RegExp(`^Thread ${thread} is torn down\\b`, "m"));
     }
+  });
+
+  it("deno_service.ts handles orders on threads, answers, and ends at SIGTERM", slow, async () => {
+    await using child = runChild(example("deno_service"), [], { ...await smallTopic(), PORT: "0" });
+    const [url] = /http:[^"]*/.exec(await child.line('{"time"'))!;
+    const sealed = (line: string) => line.includes("is sealed");
+    await untilHandled(new URL("/status", url), 20);
+    assert.equal((await fetch(new URL("/health/ready", url))).status, 200);
+    const metrics = await (await fetch(new URL("/metrics", url))).text();
+    assert.match(metrics, /^kafka_consumer_messages_processed_total\{.*\} 20$/m);
+    child.kill("SIGTERM");
+    const { code, stdout, stderr } = await child.ended;
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.equal(stdout.split("\n").filter(sealed).length, 20);
   });
 
   it("least_permissions.ts prints ten messages", slow, async () => {
@@ -125,3 +139,13 @@ describe("examples of telemetry", () => {
     assert(count("kafka_consumer.traced.pump") > 0);
   });
 });
+
+/** Asks a service again and again until it has handled so many messages. */
+async function untilHandled(status: URL, messages: number): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    const { consumers: [{ handlers: { handled } }] } = await (await fetch(status)).json();
+    if (handled === messages) return;
+    assert(performance.now() < deadline, `${handled} messages have been handled`);
+  }
+}
