@@ -16,9 +16,16 @@ export type OnMessage = (message: Message) => unknown;
  * Calls the callback with each message until the inbox is closed. A promise that it returns is
  * awaited; between messages the event loop gets its turns.
  *
+ * @param inbox Where the messages are.
+ * @param onMessage The callback.
+ * @param chosen Says what to call in its place, for each batch.
  * @throws {HandlerError} With what the callback threw as its cause. The message counts as unfinished.
  */
-export async function deliver(inbox: Inbox, onMessage: OnMessage): Promise<void> {
+export async function deliver(
+  inbox: Inbox,
+  onMessage: OnMessage,
+  chosen: () => OnMessage = () => onMessage,
+): Promise<void> {
   const laps = new Laps(() => performance.now());
   const slice = new TimeSlice(laps.lookedAt);
   while (!inbox.closed) {
@@ -29,7 +36,7 @@ export async function deliver(inbox: Inbox, onMessage: OnMessage): Promise<void>
       await inbox.arrival();
       laps.begin();
     } else {
-      await deliverBatch(inbox, batch, onMessage, laps, slice);
+      await deliverBatch(inbox, batch, chosen(), laps, slice);
       // Who looks while it waits for the next batch sees all of this one.
       laps.settle();
     }

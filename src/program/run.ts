@@ -2,6 +2,7 @@
 
 import { type HandlerError, StateError } from "../errors.ts";
 import type { Message } from "../message.ts";
+import { observedCallback } from "../telemetry/callback_telemetry.ts";
 import { decodeError } from "../threads/error_wire.ts";
 import { errorFields } from "../threads/log_fields.ts";
 import type { HandlingTimes } from "../threads/handling_times.ts";
@@ -108,8 +109,10 @@ export class Run extends PollerRun {
   protected begin(): void {
     const onMessage = this.#onMessage;
     if (onMessage === undefined) return;
-    runInside(this.options.owner, () => deliver(this.inbox, onMessage)).catch((error) => {
-      this.options.logger.error((error as Error).message, errorFields(error as Error));
+    const { owner, poller, logger } = this.options;
+    const chosen = observedCallback(onMessage, poller, logger);
+    runInside(owner, () => deliver(this.inbox, onMessage, chosen)).catch((error) => {
+      logger.error((error as Error).message, errorFields(error as Error));
       this.fail(error as HandlerError);
     });
   }

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { context, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { AlwaysOffSampler, type ReadableSpan } from "@opentelemetry/sdk-trace-node";
-import { BatchError, type HandlerContext } from "../../mod.ts";
+import { BatchError, type HandlerContext, Message } from "../../mod.ts";
+import { observedCallback } from "../../src/telemetry/callback_telemetry.ts";
 import { DURATION_BOUNDS, METRICS, SCOPE } from "../../src/telemetry/names.ts";
 import { ExecutorRig } from "../executor/rig.ts";
-import { type TestHeader, workBatch } from "../executor/work.ts";
+import { recordingLogger, type TestHeader, workBatch } from "../executor/work.ts";
 import { origin, TestSdk } from "./sdk.ts";
 
 // deno-lint-ignore no-explicit-any
@@ -297,6 +298,33 @@ describe("messaging.process.duration", () => {
         ...figure,
       })),
     );
+  });
+});
+
+describe("a callback", () => {
+  it("has a span for each message, as a handler has", async () => {
+    const source = { groupId: "shop.orders", clientId: "kafka-threads" };
+    const { lines, ...logger } = recordingLogger();
+    const seen: unknown[] = [];
+    const chosen = observedCallback(
+      async ({ offset }) => {
+        await Promise.resolve();
+        seen.push(trace.getActiveSpan()?.spanContext().spanId);
+        if (offset === 1) boom();
+      },
+      source,
+      logger,
+    );
+    const message = (offset: number) =>
+      Message.from({ topic: "orders", partition: 3, offset, value: "1" });
+    await chosen()(message(0));
+    using sdk = new TestSdk();
+    await chosen()(message(0));
+    await assert.rejects(async () => await chosen()(message(1)), RangeError);
+    assert.deepEqual(sdk.spans.map(({ name }) => name), ["process orders", "process orders"]);
+    assert.deepEqual(typesOf(sdk.spans), [undefined, "RangeError"]);
+    assert.deepEqual(seen, [undefined, ...sdk.spans.map((span) => span.spanContext().spanId)]);
+    assert.deepEqual(lines, []);
   });
 });
 
