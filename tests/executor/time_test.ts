@@ -43,6 +43,26 @@ describe("A call that takes too long", () => {
     assert.deepEqual(rig.overdue, []);
   });
 
+  it("is told for how long it has been, until it ends, in time or not", async () => {
+    const { handler, calls } = heldHandler({ obeys: false });
+    const rig = new ExecutorRig({ handler, options: { handlerTimeoutMs: 1_000, concurrency: 1 } });
+    const { executor } = rig;
+    assert.equal(executor.oldestCallMs, null);
+    await rig.work(workBatch(0, [1, 1]));
+    for (const passed of [400, 1_000, 20_000]) {
+      await rig.time.pass(passed - (executor.oldestCallMs ?? 0));
+      assert.equal(executor.oldestCallMs, passed);
+    }
+    // The one behind it has waited as long, and begins now.
+    calls[0]!.resolve();
+    await rig.time.turns();
+    assert.equal(calls.length, 2);
+    assert.equal(executor.oldestCallMs, 0);
+    calls[1]!.resolve();
+    await rig.time.turns();
+    assert.equal(executor.oldestCallMs, null);
+  });
+
   it("keeps what it throws as the cause", async () => {
     const { handler, calls } = heldHandler({ obeys: false });
     const rig = new ExecutorRig({ handler, options: { handlerTimeoutMs: 1_000 } });

@@ -219,6 +219,21 @@ describe("WorkDispatcher: executors that are gone", () => {
     return { dispatcher, names, lost, begins };
   };
 
+  it("are known for what has begun, since when, until it is answered for", () => {
+    const { dispatcher, names, lost } = prepare({ 0: "a", 1: "b", 2: "c" });
+    const begins = (now: number, ...offsets: number[]) =>
+      dispatcher.heard(1, { credit: 0, begun: names.of(...offsets), busyMs: 0 }, now);
+    // Handed over is not begun.
+    assert.deepEqual([dispatcher.oldestUnderWay, dispatcher.oldestBegun], [0, null]);
+    begins(50, 1);
+    begins(70, 0, 2);
+    assert.equal(dispatcher.oldestBegun, 50);
+    dispatcher.finished(names.of(1), 80);
+    assert.equal(dispatcher.oldestBegun, 70);
+    lost(false);
+    assert.equal(dispatcher.oldestBegun, null);
+  });
+
   it("leave the time that their handlers took in the total", () => {
     const { dispatcher, lost } = prepare({ 0: "a" });
     dispatcher.heard(1, { credit: 0, begun: null, busyMs: 30 }, 0);
