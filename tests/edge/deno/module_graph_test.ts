@@ -14,15 +14,16 @@ interface Graph {
 }
 
 /** What a module loads, directly or not; types are not loaded. */
-async function loadedBy(entry: string): Promise<string[]> {
+async function loadedBy(entry: string, { dynamic = true } = {}): Promise<string[]> {
   const { stdout, stderr } = await run([process.execPath, "info", "--json", entry]);
   assert.notEqual(stdout, "", stderr);
   const { roots, redirects, modules }: Graph = JSON.parse(stdout);
   const found = new Set<string>(roots);
   for (const specifier of found) {
     const target = redirects[specifier] ?? specifier;
-    for (const { code } of modules.find((it) => it.specifier === target)?.dependencies ?? []) {
-      if (code !== undefined) found.add(code.specifier);
+    const { dependencies = [] } = modules.find((it) => it.specifier === target) ?? {};
+    for (const { code, isDynamic = false } of dependencies) {
+      if (code !== undefined && (dynamic || !isDynamic)) found.add(code.specifier);
     }
   }
   return [...found];
@@ -46,5 +47,14 @@ describe("the module graph of mod.ts", () => {
     const thread = await loadedBy("workers/poller.ts");
     assert.ok(thread.some((url) => url.includes("kafkajs")));
     assert.deepEqual(thread.filter((url) => url.includes("/src/program/")), []);
+  });
+});
+
+describe("the module graph of ./server", () => {
+  it("has no Node built-in, prom-client or Node server in it before these are needed", async () => {
+    const loaded = await loadedBy("src/server/mod.ts", { dynamic: false });
+    const foreign = loaded.filter((url) => !url.startsWith("file:"))
+      .map((url) => /^npm:\/?(.+?)@[\^\d]/.exec(url)?.[1] ?? url);
+    assert.deepEqual([...new Set(foreign)].toSorted(), ["hono", "valibot"]);
   });
 });
