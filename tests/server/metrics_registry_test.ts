@@ -159,9 +159,28 @@ describe("The metrics", () => {
     }
   });
 
+  it("of a consumer that has ended keep what it has counted, and nothing that it held", async () => {
+    for (const state of ["stopped", "failed"]) {
+      const fake = busyConsumer("shop");
+      fake.figures.state = state;
+      const shown = await scrapeOf(fake);
+      const value = (name: string, labels = {}) => shown.value(`kafka_consumer_${name}`, labels);
+      assert.equal(value("commits_total"), 5);
+      assert.equal(value("messages_processed_total", { kafka_topic: "orders" }), 6);
+      assert.equal(value("handler_thread_restarts_total"), 3);
+      assert.equal(value("assigned_partitions"), 0);
+      assert.equal(value("group_state", { state: "none" }), 1);
+      for (const name of ["lag_messages", "queued_messages", "committed_offset"]) {
+        assert.equal(value(name), undefined, name);
+      }
+      assert.equal(value("heartbeat_age_seconds"), undefined);
+      assert.equal(value("thread_silence_seconds"), undefined);
+    }
+  });
+
   it("of two consumers of one name are shown as one", async () => {
     const [one, other] = [busyConsumer("shop"), busyConsumer("shop", 2)];
-    other.figures.state = "stopped";
+    other.figures.state = "stopping";
     const shown = await scrapeOf(one, other, busyConsumer("other"));
     const value = (name: string) =>
       shown.value(`kafka_consumer_${name}`, { kafka_client_name: "shop" });

@@ -180,6 +180,8 @@ describe("The metrics of", needsKafka, () => {
       await shown.scrape();
       assert.deepEqual([shown.value("up"), shown.value("state", { state: "stopped" })], [0, 1]);
       assert.deepEqual(shown.processed, [28, 5]);
+      assert.equal(shown.value("lag_messages"), undefined, "its partition is another's");
+      assert.equal(shown.value("assigned_partitions"), 0);
       const commits = shown.value("commits_total")!;
       assert.ok(commits > 0);
 

@@ -82,6 +82,21 @@ export class MetricsCollection {
   async #collect(): Promise<MonitoredStats[]> {
     const monitors = Array.from(this.#consumers, monitorOf);
     await Promise.all(monitors.map((monitor) => monitor.refresh(REFRESH_TIMEOUT_MS)));
-    return monitors.map((monitor) => monitor.stats());
+    return monitors.map((monitor) => presentOf(monitor.stats()));
   }
+}
+
+/**
+ * What has ended holds nothing any more: its last partitions are another member's by now, whose lag would
+ * be counted twice, and nobody waits for its heartbeats.
+ */
+function presentOf(stats: MonitoredStats): MonitoredStats {
+  if (stats.state !== "stopped" && stats.state !== "failed") return stats;
+  return {
+    ...stats,
+    partitions: [],
+    group: "none",
+    heartbeatAgeMs: null,
+    thread: { ...stats.thread, silentMs: null },
+  };
 }
