@@ -104,6 +104,17 @@ describe("a service's life", options, () => {
     },
   );
 
+  scenario("ends with 1 although a thread computes for ever", async (scope) => {
+    const spins = { ...await consumerOn("spins"), stopTimeoutMs: 500 };
+    await produce(spins.bootstrapServers, spins.topic, numbered(0, 1));
+    const service = serviceOf(scope, { consumers: [spins] });
+    await service.line("log info spins");
+    service.kill("SIGTERM");
+    const { code, signal, stdout } = await service.ended;
+    assert.deepEqual({ code, signal }, { code: 1, signal: null });
+    assert.match(stdout, /has failed: Cannot stop cleanly/);
+  });
+
   scenario("ends with 1 where one handler fails, and stops the other consumers", async (scope) => {
     const well = await consumerOn("works");
     const fails = { ...await consumerOn("fails"), ordered: true };
