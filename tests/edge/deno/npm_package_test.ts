@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { after, before, describe, it } from "#std/testing/bdd";
@@ -48,6 +48,15 @@ await manager.stop();
 await broker.stop();
 `;
 
+/** The module of a handler, which has the program end when it has handled all. */
+const HANDLER = `
+let handled = 0;
+export default (context, order) => {
+  context.logger.info("handled " + order.id);
+  if (++handled === 20) process.kill(process.pid, "SIGTERM");
+};
+`;
+
 const TYPED_PROGRAM = `
 import { KafkaBroker } from "kafka-threads/testing";
 import { main } from "kafka-threads/cli";
@@ -79,11 +88,15 @@ describe("the npm package", needsNpm, () => {
     const tar = ["tar", "-xzf", file, "--strip-components=1", "-C", installed];
     assert.equal((await run(tar, {}, folder.path)).code, 0);
     // What npm would fetch from its registry is in the checkout already.
-    for (const name of ["commander", "kafkajs", "valibot", "@platformatic", "@types"]) {
+    const manifest = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
+    // A scope, such as @hono, at once.
+    const names = Object.keys(manifest.dependencies).map((name) => name.split("/")[0]!);
+    for (const name of new Set([...names, "@types"])) {
       await symlink(join(ROOT, "node_modules", name), join(modules, name));
     }
     await writeFile(join(folder.path, "program.mjs"), PROGRAM);
     await writeFile(join(folder.path, "tested.mjs"), TESTED_PROGRAM);
+    await writeFile(join(folder.path, "handler.mjs"), HANDLER);
   }, slow);
   after(() => folder[Symbol.asyncDispose]());
 
@@ -119,13 +132,19 @@ describe("the npm package", needsNpm, () => {
 
     it(`has the command on ${name}`, slow, async () => {
       const bin = join("node_modules", "kafka-threads", "bin", "kafka-threads.js");
-      const { code, stdout, stderr } = await run(
-        [...await command(), bin, "broker", "--help"],
-        {},
-        folder.path,
-      );
-      assert.equal(code, 0, stderr);
-      assert.match(stdout, /--topic/);
+      const { KAFKA_BOOTSTRAP_SERVERS, TOPIC } = await smallTopic();
+      const { code, stdout, stderr } = await run([...await command(), bin, "run", "handler.mjs"], {
+        KAFKA_THREADS_BOOTSTRAP: KAFKA_BOOTSTRAP_SERVERS!,
+        KAFKA_THREADS_GROUP: `edge.npm-${crypto.randomUUID()}`,
+        KAFKA_THREADS_TOPICS: TOPIC!,
+        KAFKA_THREADS_START_FROM: "earliest",
+        KAFKA_THREADS_THREADS: "1",
+        KAFKA_THREADS_PORT: "0",
+      }, folder.path);
+      assert.equal(code, 0, stdout + stderr);
+      const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
+      const handled = lines.filter(({ message }) => message.startsWith("handled"));
+      assert.equal(new Set(handled.map(({ message }) => message)).size, 20);
     });
   }
 
