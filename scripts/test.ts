@@ -9,7 +9,8 @@ import { summary } from "./support/junit.ts";
 import { printExceptions, runTests, testRunOptions } from "./support/test_run.ts";
 
 const USAGE = `Runs the tests on Deno, Bun and Node, one after the other: first all on the embedded
-broker, then those that use a Kafka on Apache Kafka.
+broker, then those that use a Kafka on Apache Kafka, where what is above the drivers takes turns: each
+file runs in one of these runtimes.
 
   --runtimes deno,bun,node    on some of them only
   --brokers embedded,apache   on one of them only

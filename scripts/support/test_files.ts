@@ -23,6 +23,8 @@ export interface TestFile {
   brokers: readonly BrokerKind[];
   /** The only runtime it is for; undefined: it is for all. */
   runtime: RuntimeName | undefined;
+  /** Whether one runtime is enough on Apache Kafka: such files take turns. */
+  takesTurns: boolean;
   /** Whether it wants a process of its own: it starts others, or threads, or measures the one it is in. */
   alone: boolean;
   /** Whether it takes much longer than most: begun last, it would run on alone. */
@@ -55,10 +57,46 @@ export async function findTests(only: string | undefined): Promise<TestFile[]> {
       brokers: brokersOf(path, loaded),
       // Below a folder named after a runtime are the tests of what only that one has.
       runtime: /\/(deno|bun|node)\//.exec(path)?.[1] as RuntimeName | undefined,
+      takesTurns: TAKES_TURNS.test(path),
       long: rank(path) < LONG.length,
       alone: [...loaded.values()].some((text) => ALONE.test(text)),
     };
   }));
+}
+
+/**
+ * On Apache Kafka, these run in one runtime each; all of them together see to each runtime. What is above
+ * the drivers does not know which broker there is, and runs on the embedded one in every runtime; what
+ * the embedded one is held against does not know who asks. Every runtime meets Apache Kafka in what is
+ * at the border: the drivers, what must hold with each of them, faults, kills and rebalances.
+ */
+const TAKES_TURNS = new RegExp(
+  [
+    /^tests\/(?:consumer|thread_manager)\/(?!core_test|fault_)/,
+    /^tests\/consumer_chaos\/(?:busy_threads|endless_loop|stuck_key)_test/,
+    /^tests\/testing\//,
+  ].map(({ source }) => source).join("|"),
+);
+
+/**
+ * Tells in which runtimes a file runs on a broker.
+ *
+ * @param file The file.
+ * @param broker The broker.
+ * @param runtimes Those there are.
+ * @returns Some of them.
+ */
+export function runtimesOf<Name extends RuntimeName>(
+  { path, brokers, runtime, takesTurns }: TestFile,
+  broker: BrokerKind,
+  runtimes: readonly Name[],
+): readonly Name[] {
+  if (!brokers.includes(broker)) return [];
+  if (runtime !== undefined) return runtimes.filter((name) => name === runtime);
+  if (broker === "embedded" || !takesTurns || runtimes.length === 0) return runtimes;
+  // By its name, so that a file runs where it ran before, whichever others there are.
+  const turn = [...path].reduce((sum, char) => sum + char.charCodeAt(0), 0);
+  return [runtimes[turn % runtimes.length]!];
 }
 
 /** What takes longest, and what takes less long, by what is in their paths. */

@@ -7,7 +7,7 @@ import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
 import { borrowApacheKafka, borrowEmbeddedKafka } from "./kafka.ts";
 import { endTogether } from "./processes.ts";
 import { obtainRuntime, type Runtime, type RuntimeName, RUNTIMES } from "./runtimes.ts";
-import { findTests, type TestFile } from "./test_files.ts";
+import { findTests, runtimesOf, type TestFile } from "./test_files.ts";
 import { JOBS, Loan, Pass, type TestRunResult } from "./test_pass.ts";
 
 /** The brokers that tests run on, the quicker one first. */
@@ -77,11 +77,10 @@ function planPasses(
   runtimes: Runtime[],
   brokers: readonly BrokerKind[],
 ): Pass[] {
+  const names = runtimes.map(({ name }) => name);
   return brokers.flatMap((broker) => {
-    const on = (runtime: Runtime) =>
-      files
-        .filter((file) => file.brokers.includes(broker))
-        .filter((file) => file.runtime === undefined || file.runtime === runtime.name);
+    const on = ({ name }: Runtime) =>
+      files.filter((file) => runtimesOf(file, broker, names).includes(name));
     const wanted = runtimes.filter((runtime) => on(runtime).length > 0);
     // Apache Kafka is no slower for another runtime, and slow to start.
     const apache = new Loan(borrowApacheKafka, wanted.length);

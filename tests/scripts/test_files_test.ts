@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
-import { findTests } from "../../scripts/support/test_files.ts";
+import { findTests, runtimesOf } from "../../scripts/support/test_files.ts";
 
 describe("findTests()", () => {
   const brokers = async (only: string) => {
@@ -42,5 +42,35 @@ describe("findTests()", () => {
 
   it("fails where nothing matches", async () => {
     await assert.rejects(findTests("no-such-test"), /Cannot find tests: no file matches "no-such-/);
+  });
+});
+
+describe("runtimesOf()", () => {
+  const ALL = ["deno", "bun", "node"] as const;
+  const on = async (only: string, broker: "embedded" | "apache", runtimes = ALL) =>
+    (await findTests(only)).map((file) => runtimesOf(file, broker, runtimes));
+
+  it("has every runtime run what there is for the embedded broker", async () => {
+    for (const path of ["consumer/life_test", "drivers/kafkajs_test", "tests/errors_test"]) {
+      assert.deepEqual(await on(path, "embedded"), [ALL], path);
+    }
+    assert.deepEqual(await on("tests/edge/bun/bundle_test", "embedded"), [["bun"]]);
+  });
+
+  it("has every runtime meet Apache Kafka where they meet", async () => {
+    for (const path of ["drivers/kafkajs_test", "fault_broker_test", "tests/consumer/core_test"]) {
+      assert.deepEqual(await on(path, "apache"), [ALL], path);
+    }
+    assert.deepEqual(await on("tests/errors_test", "apache"), [[]]);
+  });
+
+  it("has the others take turns there, and leaves none out", async () => {
+    const turns = [...await on("tests/thread_manager/*", "apache"), ...await on("life_", "apache")]
+      .filter((runtimes) => runtimes.length === 1);
+    assert.deepEqual(new Set(turns.flat()), new Set(ALL));
+    assert.deepEqual(
+      runtimesOf((await findTests("consumer/life_test"))[0]!, "apache", ["bun"]),
+      ["bun"],
+    );
   });
 });

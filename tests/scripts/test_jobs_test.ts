@@ -14,6 +14,7 @@ describe("planJobs()", () => {
     path,
     brokers: ["embedded"],
     runtime: undefined,
+    takesTurns: false,
     alone: false,
     long: false,
     ...more,
