@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../free_port.ts";
@@ -8,6 +8,7 @@ import { makeCertificates } from "./certificates.ts";
 import { classArchiveOptions } from "./class_archive.ts";
 import { kafkaClassPath } from "./class_path.ts";
 import type { KafkaCluster, KafkaClusterOptions } from "./cluster.ts";
+import { copyStorage, formatStorage } from "./format.ts";
 import { spawnGuarded } from "./guard.ts";
 import { type BrokerPorts, serverProperties } from "./properties.ts";
 import { SASL_USER } from "./sasl.ts";
@@ -116,8 +117,18 @@ async function startOnce(
         ],
       }));
     }
-    await brokers[0]!.format(scramUsers(options.sasl));
-    for (const { nodeId } of brokers.slice(1)) await copyFormat(folder, nodeId);
+    const storage = (nodeId: number) => join(folder, `broker-${nodeId}`, "data");
+    const users = scramUsers(options.sasl);
+    await formatStorage(
+      storage(1),
+      { clusterId, nodeId: 1 },
+      [runtime.classPath, ...users, ...storedSettings(options.config)],
+      () => brokers[0]!.format(users),
+    );
+    // A copy is quicker than one more Java.
+    for (const { nodeId } of brokers.slice(1)) {
+      await copyStorage(storage(1), storage(nodeId), { clusterId, nodeId });
+    }
     await Promise.all(brokers.map((broker) => broker.launch()));
     const nodeIds = brokers.map(({ nodeId }) => nodeId);
     await Promise.all(brokers.map((broker) => broker.knows(nodeIds)));
@@ -160,20 +171,11 @@ async function choosePorts(count: number, options: KafkaClusterOptions): Promise
   }));
 }
 
-/** Formats a further broker as the first one was: a copy is quicker than one more Java. */
-async function copyFormat(folder: string, nodeId: number): Promise<void> {
-  const data = join(folder, `broker-${nodeId}`, "data");
-  await cp(join(folder, "broker-1", "data"), data, { recursive: true });
-  const file = join(data, "meta.properties");
-  const text = await readFile(file, "utf8");
-  const own = { "node.id": `${nodeId}`, "directory.id": randomBytes(16).toString("base64url") };
-  await writeFile(
-    file,
-    text.replace(
-      /^(node\.id|directory\.id)=.*$/gm,
-      (_, key: keyof typeof own) => `${key}=${own[key]}`,
-    ),
-  );
+/** The settings on which a new storage may depend: not on addresses, which are others each time. */
+function storedSettings(config: Record<string, string> = {}): string[] {
+  return Object.entries(config)
+    .filter(([name]) => !name.endsWith("listeners"))
+    .map((setting) => setting.join("="));
 }
 
 function scramUsers(sasl: boolean | undefined): string[] {
