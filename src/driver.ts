@@ -66,7 +66,10 @@ export interface DriverBatch extends TopicPartition {
    * record's (compaction, transaction markers). Default: the last record's offset + 1.
    */
   nextOffset?: number;
-  /** End of the partition's log (its high watermark) as last seen, if the source has one. */
+  /**
+   * End of the partition's log as last seen, if the source has one: of what can be read (the high
+   * watermark, or the last stable offset where only committed transactions are read).
+   */
   endOffset?: number;
 }
 

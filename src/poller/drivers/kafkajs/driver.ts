@@ -29,6 +29,7 @@ import {
   type FetchedPartition,
   type FetchResponse,
   OLDEST_FETCH_VERSION,
+  readableEnd,
   readFetchResponse,
 } from "../shared/fetch_response.ts";
 import {
@@ -503,7 +504,7 @@ class KafkajsDriver implements ConsumerDriver {
   }
 
   async #takeIn(state: PartitionState, fetched: FetchedPartition, epoch: number): Promise<void> {
-    const { errorCode, preferredReadReplica, records, highWatermark } = fetched;
+    const { errorCode, preferredReadReplica, records } = fetched;
     const { topic, partition } = state;
     const now = Date.now();
     if (errorCode === OFFSET_OUT_OF_RANGE) return await this.#resetPosition(state, epoch);
@@ -536,7 +537,8 @@ class KafkajsDriver implements ConsumerDriver {
     if (records.length === 0) {
       // Nothing new, except perhaps the news of where the log ends.
       if (!state.ready.length) {
-        state.ready.push({ topic, partition, records: [], endOffset: highWatermark });
+        const endOffset = readableEnd(fetched, this.#settings.isolationLevel);
+        state.ready.push({ topic, partition, records: [], endOffset });
       }
       return;
     }
@@ -552,10 +554,15 @@ class KafkajsDriver implements ConsumerDriver {
 
   async #decode(
     state: PartitionState,
-    { records, aborted, highWatermark }: FetchedPartition,
+    fetched: FetchedPartition,
   ): Promise<DriverBatch[]> {
     const { topic, partition, position } = state;
-    const batch = { topic, partition, endOffset: highWatermark };
+    const { records, aborted } = fetched;
+    const batch = {
+      topic,
+      partition,
+      endOffset: readableEnd(fetched, this.#settings.isolationLevel),
+    };
     if ((magicOf(records) ?? RECORD_BATCH_MAGIC) < RECORD_BATCH_MAGIC) {
       const messages = (await decodeMessageSet(records))
         .map((message) => ({

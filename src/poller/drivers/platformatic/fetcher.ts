@@ -10,7 +10,7 @@ import type { Buffer } from "node:buffer";
 import * as kafka from "@platformatic/kafka";
 import type { DriverBatch, TopicPartition } from "../../../driver.ts";
 import { DriverError, KafkaThreadsError } from "../../../errors.ts";
-import type { FetchedPartition } from "../shared/fetch_response.ts";
+import { type FetchedPartition, readableEnd } from "../shared/fetch_response.ts";
 import { decodeRecordBatches, magicOf } from "../shared/record_batches.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Cluster } from "./cluster.ts";
@@ -215,7 +215,8 @@ export class Fetcher {
 
   async #takeIn(partition: Partition, fetched: FetchedPartition): Promise<void> {
     const { topic, partition: number } = partition;
-    const { errorCode, records, aborted, highWatermark: endOffset } = fetched;
+    const { errorCode, records, aborted } = fetched;
+    const endOffset = readableEnd(fetched, this.#options.isolationLevel);
     try {
       if (errorCode === CODES.offsetOutOfRange) {
         partition.position = await this.#positions.correct(partition, partition.position);

@@ -23,6 +23,8 @@ export interface FetchedPartition {
   partition: number;
   errorCode: number;
   highWatermark: number;
+  /** Offset of the first message whose transaction is open, or the high watermark; -1: not told. */
+  lastStableOffset: number;
   aborted: AbortedTransaction[];
   /** Broker to read from instead, or -1. */
   preferredReadReplica: number;
@@ -36,6 +38,21 @@ export interface FetchResponse {
   clientSideThrottleTime: number;
   errorCode: number;
   partitions: FetchedPartition[];
+}
+
+/**
+ * The offset up to which a partition can be read, as Kafka's own clients have it: what lies behind an
+ * open transaction is no lag of who reads what is committed, and does not come however long they wait.
+ *
+ * @param fetched What the broker has told.
+ * @param isolationLevel 0: read uncommitted, 1: read committed.
+ * @returns The offset.
+ */
+export function readableEnd(
+  { highWatermark, lastStableOffset }: Pick<FetchedPartition, "highWatermark" | "lastStableOffset">,
+  isolationLevel: number,
+): number {
+  return isolationLevel === 0 || lastStableOffset < 0 ? highWatermark : lastStableOffset;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -74,7 +91,7 @@ export function readFetchResponse(payload: Uint8Array, version: number): FetchRe
       const partition = int32();
       const partitionError = int16();
       const highWatermark = int64();
-      int64(); // last stable offset: the broker itself stops there
+      const lastStableOffset = int64();
       if (version >= 5) int64(); // log start offset
       const aborted: AbortedTransaction[] = [];
       each(() => {
@@ -89,6 +106,7 @@ export function readFetchResponse(payload: Uint8Array, version: number): FetchRe
         partition,
         errorCode: partitionError,
         highWatermark,
+        lastStableOffset,
         aborted,
         preferredReadReplica,
         records,

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, it } from "#std/testing/bdd";
 import {
   OLDEST_FETCH_VERSION,
+  readableEnd,
   readFetchResponse,
 } from "../../../../src/poller/drivers/shared/fetch_response.ts";
 import { encodeBatch, encodeFetchResponse, type PlainResponse } from "./encode.ts";
@@ -82,6 +83,7 @@ describe("readFetchResponse()", () => {
               partition: each.partition,
               errorCode: each.errorCode,
               highWatermark: each.highWatermark,
+              lastStableOffset: each.highWatermark - 1,
               aborted: (each.aborted ?? []).map(({ producerId, firstOffset }) => ({
                 producerId: BigInt(producerId),
                 firstOffset,
@@ -103,6 +105,7 @@ describe("readFetchResponse()", () => {
               partition: each.partition,
               errorCode: each.errorCode,
               highWatermark: Number(each.highWatermark),
+              lastStableOffset: Number(each.lastStableOffset),
               aborted: each.abortedTransactions.map(({ producerId, firstOffset }) => ({
                 producerId: BigInt(producerId),
                 firstOffset: Number(firstOffset),
@@ -114,6 +117,13 @@ describe("readFetchResponse()", () => {
       }));
     });
   }
+
+  it("tells where reading ends: before an open transaction, for who reads what is committed", () => {
+    const fetched = { highWatermark: 9, lastStableOffset: 5 };
+    assert.deepEqual([readableEnd(fetched, 1), readableEnd(fetched, 0)], [5, 9]);
+    // A broker need not tell who reads everything.
+    assert.equal(readableEnd({ highWatermark: 9, lastStableOffset: -1 }, 1), 9);
+  });
 
   it("does not copy the records", () => {
     const records = encodeBatch({ records: [] });

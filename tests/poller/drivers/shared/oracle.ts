@@ -32,6 +32,7 @@ export interface OracleResponse {
       partition: number;
       errorCode: number;
       highWatermark: string;
+      lastStableOffset: string;
       abortedTransactions: { producerId: string; firstOffset: string }[];
       preferredReadReplica?: number;
       messages: OracleMessage[];
