@@ -68,12 +68,16 @@ export async function consumerHealthOf(
   // Both at the same time: what the thread says is not to be older than it must.
   const own = asksOwn ? ownCheck.ask() : null;
   const facts = await factsOf(probe, state, run, { sessionTimeoutMs });
-  if (run !== null && facts.thread !== null) {
-    const { oldestCallMs, threads, standingStillMs } = run;
+  // Also while it stops: a handler that hangs may be why it does, and keep it from that.
+  if (run !== null && (facts.thread !== null || run.state === "stopping")) {
+    const { oldestCallMs } = run;
     facts.handlers = {
       oldestMs: oldestCallMs === null ? null : Math.round(oldestCallMs),
       handlerTimeoutMs,
     };
+  }
+  if (run !== null && facts.thread !== null) {
+    const { threads, standingStillMs } = run;
     if (threads !== null) {
       const running = threads.stats().filter(({ state }) => state === "running").length;
       facts.handlerThreads = { running, abandoned: threads.abandoned };

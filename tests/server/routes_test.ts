@@ -256,6 +256,30 @@ describe("healthRoutes() of consumers that do not run", () => {
   });
 });
 
+describe("healthRoutes() of a consumer that stops", () => {
+  it("still tell for how long a handler has had its message", async () => {
+    const begun = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const consumer = calmConsumer("stopping", {
+      count: 1,
+      handler: () => {
+        begun.resolve();
+        return gate.promise;
+      },
+    });
+    await consumer.start();
+    await begun.promise;
+    const stopped = consumer.stop();
+    assert.equal(consumer.state, "stopping");
+    const { status, body } = await ask(healthRoutes(consumer), "/health/live");
+    assert.equal(status, 200);
+    assert.deepEqual(body.checks.map(({ name }) => name), ["state", "handlers"]);
+    assert(Number(body.checks[1]!.data["oldestMs"]) >= 0);
+    gate.resolve();
+    await stopped;
+  });
+});
+
 describe("a healthCheck", () => {
   it("is asked by health and ready, once for all who ask meanwhile, and tells no secrets", async () => {
     let calls = 0;
