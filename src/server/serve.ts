@@ -4,7 +4,7 @@ import { isKafkaThreadsError } from "../errors.ts";
 import { type Logger, safeLogger } from "../logger.ts";
 import { listen, type Listening } from "./listen.ts";
 import { consumerList, type Monitored } from "./monitored.ts";
-import { healthRoutes } from "./routes.ts";
+import { type HealthApp, healthRoutes } from "./routes.ts";
 import {
   parseServeOptions,
   type ResolvedServeOptions,
@@ -60,6 +60,7 @@ export async function serve(
     server = await listen((request) => app.fetch(request), settings);
     const { hostname, port, url } = server;
     logger.info(`Health is served at ${url}health`);
+    warmUp(app, url);
     await settings.onListen?.({ hostname, port, url });
     code = await run(all, request, logger);
   } catch (error) {
@@ -72,6 +73,19 @@ export async function serve(
   // Threads that hang and cannot be ended must not keep the program alive.
   if (settings.exit) exit(code);
   return code;
+}
+
+/**
+ * Asks what probers will ask: the first answers load modules, which is quick now, and not when handlers
+ * take all cores and a prober waits for no more than a second.
+ */
+function warmUp(app: HealthApp, url: string): void {
+  for (const path of ["health/live", "metrics"]) {
+    Promise.resolve(app.fetch(new Request(`${url}${path}`)))
+      .then((response) => response.body?.cancel())
+      // Whoever asks in earnest is told.
+      .catch(() => {});
+  }
 }
 
 /** Runs the consumers from start to end, and tells the exit code. */
