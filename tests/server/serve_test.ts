@@ -214,6 +214,27 @@ describe("serve", () => {
     await assert.rejects(fetch(url));
   });
 
+  it("has metrics ready before anybody asks for them", slow, async () => {
+    const asked = Promise.withResolvers<void>();
+    const registry = {
+      contentType: "text/plain",
+      registerMetric() {},
+      getSingleMetric: () => undefined,
+      metrics: () => Promise.resolve(asked.resolve()).then(() => ""),
+    };
+    const stop = new AbortController();
+    const { signal } = stop;
+    const code = serve(pretendConsumer("warm"), {
+      ...here,
+      registry,
+      signal,
+      logger: new Lines(),
+    });
+    await asked.promise;
+    stop.abort();
+    assert.equal(await code, 0);
+  });
+
   it("leaves no listener behind", slow, async () => {
     const count = () => process.listenerCount("SIGTERM") + process.listenerCount("SIGINT");
     const before = count();
