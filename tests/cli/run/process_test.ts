@@ -11,7 +11,7 @@ import { after, before, describe, it } from "#std/testing/bdd";
 import { KafkaBroker } from "../../../src/testing/mod.ts";
 import { type Child, runtimeArgs } from "../../support/child.ts";
 import { runProgram } from "../../support/kafka/java.ts";
-import { kafkaThreads } from "../command.ts";
+import { kafkaThreads, noSettings } from "../command.ts";
 import { FOLDER } from "./shared.ts";
 
 const PASSWORD = "hunter2-\u{1f511}";
@@ -166,7 +166,7 @@ log-format: text
       // Python has terminals to give away; its own output is what the program draws.
       const program = "import os, pty, sys; sys.exit(os.WEXITSTATUS(pty.spawn(sys.argv[1:])))";
       const terminal = spawn("python3", ["-c", program, ...args], {
-        env: { ...process.env, NO_COLOR: "1", NODE_TEST_CONTEXT: undefined },
+        env: { ...process.env, ...noSettings(), NO_COLOR: "1", NODE_TEST_CONTEXT: undefined },
         stdio: ["pipe", "pipe", "inherit"],
       });
       let drawn = "";
