@@ -172,3 +172,26 @@ describe("an SDK that throws", () => {
     }
   });
 });
+
+describe("the shutdown of what registers an SDK", () => {
+  const module = (name: string) => new URL(`./fixtures/broken/${name}.ts`, import.meta.url).href;
+
+  it("fits into the time of a stop, and does not make it fail", async () => {
+    for (
+      const [name, stopTimeoutMs, reason] of [
+        ["shutdown_hangs", 100, /^it has not ended within \d+ ms$/],
+        ["shutdown_fails", 10_000, /^nobody listens$/],
+      ] as const
+    ) {
+      const rig = new PollerRig({ instrumentation: { module: module(name), stopTimeoutMs } });
+      await rig.begin(0);
+      const { ending } = await rig.end();
+      assert.deepEqual(ending, { reason: "stopped" });
+      const [warning] = rig.all("log").filter(({ level }) => level === "warn");
+      const [what, why] = warning!.message.split(": ");
+      assert.equal(what, "Cannot shut the instrumentation down");
+      assert.match(why!, reason);
+      assert((await rig.driver).closed, "the group is left before");
+    }
+  });
+});
