@@ -3,6 +3,7 @@ import { describe, it } from "#std/testing/bdd";
 import { createOrderedConsumer, ThreadManager } from "../../mod.ts";
 import { healthRoutes } from "../../src/server/mod.ts";
 import { KafkaBroker } from "../../src/testing/mod.ts";
+import { typesChecked } from "../support/types_checked.ts";
 
 /** What has not happened after this time will not happen. */
 const PATIENCE_MS = 30_000;
@@ -10,6 +11,7 @@ const PATIENCE_MS = 30_000;
 describe("the health of consumers whose broker goes away and comes back", () => {
   for (const driver of ["kafkajs", "platformatic"] as const) {
     it(`is ready 503, then 200, and live 200 throughout, with ${driver}`, async () => {
+      await typesChecked();
       await using scope = new AsyncDisposableStack();
       const broker = scope.use(
         await KafkaBroker.start({ topics: { orders: 1, audit: 1 }, logLevel: "silent" }),

@@ -5,6 +5,7 @@ import { after, before, describe, it } from "#std/testing/bdd";
 import { type Consumer, OptionsError } from "../../mod.ts";
 import { healthRoutes } from "../../src/server/mod.ts";
 import { listen } from "../../src/server/listen.ts";
+import { typesChecked } from "../support/types_checked.ts";
 import { calmConsumer, calmManager } from "./calm.ts";
 
 const PROBES = ["/health", "/health/ready", "/health/live", "/health/started"];
@@ -313,6 +314,7 @@ describe("a healthCheck", () => {
 
 describe("a handler that blocks the program's thread", () => {
   it("fails no probe: what was asked before is answered, and UP, when it lets go", async () => {
+    await typesChecked();
     const answers: Promise<Awaited<ReturnType<typeof ask>>>[] = [];
     const all = Promise.withResolvers<void>();
     const consumer = calmConsumer("blocked", {

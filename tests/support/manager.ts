@@ -5,6 +5,9 @@ import { ThreadManager } from "../../mod.ts";
 import { sharedKafka } from "./kafka/shared.ts";
 import { committedOffsets } from "./kafka/groups.ts";
 import { createTopic, endOffsets, type TopicOptions, uniqueName } from "./kafka/topics.ts";
+import { typesChecked } from "./types_checked.ts";
+
+export { typesChecked };
 
 /** What has not happened after this time will not happen: then a wait rejects. */
 const PATIENCE_MS = 45_000;
@@ -113,27 +116,6 @@ export interface ManagedTest extends AsyncDisposable {
   groupId: string;
   /** The options it was made with. */
   options: ThreadManagerOptions;
-}
-
-let checked: Promise<void> | undefined;
-
-/**
- * `deno test` checks the types of a worker's modules when it starts, which takes seconds, and as often
- * as workers start side by side until one is through. One worker goes ahead for all.
- */
-export function typesChecked(): Promise<void> {
-  return checked ??= new Promise((resolve, reject) => {
-    if (!("Deno" in globalThis)) return resolve();
-    const worker = new Worker(new URL("../../workers/poller.ts", import.meta.url), {
-      type: "module",
-    });
-    const done = (settle: () => void) => {
-      worker.terminate();
-      settle();
-    };
-    worker.onmessage = () => done(resolve);
-    worker.onerror = (event) => done(() => reject(new Error(event.message)));
-  });
 }
 
 /**
