@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { describe, it } from "#std/testing/bdd";
 import { SpanKind } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
-import { CommitError } from "../../mod.ts";
+import { CommitError } from "../../src/errors.ts";
 import { ATTRIBUTES, METRICS, SCOPE, SPANS } from "../../src/telemetry/names.ts";
 import { ExecutorRig } from "../executor/rig.ts";
 import { workBatch } from "../executor/work.ts";

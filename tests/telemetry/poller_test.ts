@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "#std/testing/bdd";
 import { type HrTime, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
-import { CommitError } from "../../mod.ts";
+import { CommitError } from "../../src/errors.ts";
 import { METRICS } from "../../src/telemetry/names.ts";
 import { batch, type FakeDriver, PollerRig } from "../poller/poller_rig.ts";
 import { TestSdk } from "./sdk.ts";
