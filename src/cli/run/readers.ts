@@ -3,6 +3,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { errorText } from "../../threads/error_text.ts";
 
 /**
  * Makes of what was given what the option takes. What it cannot make anything of it leaves as it is, so that
@@ -118,7 +119,13 @@ export const asSecretFile: Reader = (given, folder) => secretIn(given, folder);
 /** The same, which is read at each call, as whoever writes it replaces it in time. */
 export const asTokenFile: Reader = async (given, folder) => {
   await secretIn(given, folder);
-  return () => secretIn(given, folder);
+  return async () => {
+    try {
+      return await secretIn(given, folder);
+    } catch (error) {
+      throw new Error(`Cannot read a token: expected ${errorText(error)}`);
+    }
+  };
 };
 
 /**

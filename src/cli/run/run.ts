@@ -173,7 +173,9 @@ function drawProgress(consumer: Consumer, terminal: Terminal): Disposable {
   return {
     [Symbol.dispose]() {
       clearInterval(timer);
+      const last = progressLine(consumer.stats(), terminal.width);
       terminal.show("");
+      terminal.log(last);
     },
   };
 }

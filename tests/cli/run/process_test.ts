@@ -184,7 +184,11 @@ log-format: text
       assert.equal(code, 0, drawn);
       assert.match(drawn, /info +handled 19 .*topic=orders/);
       assert.match(drawn, /\x1b\[K\d{4}-[^\r]*Kafka consumer thread stopped/, "above the line");
-      assert.doesNotMatch(drawn.split("\x1b[K").at(-1)!, /\/s {2}lag/, "removed");
+      assert.match(
+        drawn.split("\x1b[K").at(-1)!,
+        /^stopped {2}20 done .*\r?\n$/,
+        "and nothing else",
+      );
     },
   );
 });

@@ -341,6 +341,8 @@ describe("settings of kafka-threads run", () => {
     assert.equal(await sasl.token(), "first");
     await writeFile(path, "second");
     assert.equal(await sasl.token(), "second");
+    await rm(path);
+    await assert.rejects(sasl.token(), /Cannot read a token: .*there is none: ".*token"/);
   });
 
   it("come from flags as commander gives them, defaults aside", async () => {
