@@ -95,7 +95,8 @@ async function report(
     const error = failure === null ? {} : { error: toLogValue(failure.error) };
     stdout.write(`${JSON.stringify({ ok: failure === null, settings, topics, ...error })}\n`);
   } else if (message === null) {
-    const where = kafka.bootstrapServers.map(({ host, port }) => `${host}:${port}`).join(",");
+    const where = kafka.bootstrapServers
+      .map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(",");
     stdout.write(
       "Ready to run: the handler's module can be used, " +
         `Kafka at ${where} answers, and these topics exist: ${topics.join(", ")}\n`,
