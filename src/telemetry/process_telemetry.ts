@@ -9,6 +9,7 @@ import {
   ROOT_CONTEXT,
   type Span,
   SpanKind,
+  type SpanOptions,
   trace,
   type Tracer,
 } from "@opentelemetry/api";
@@ -236,12 +237,10 @@ function startSpan(
 ): Span {
   const isBatch = Array.isArray(messages);
   const message = (isBatch ? messages[0] : messages) as Message;
-  const span = tracer.startSpan(`${OPERATION} ${message.topic}`, {
-    kind: SpanKind.CONSUMER,
-    attributes,
-    ...isBatch && { links: linksTo(messages) },
-    ...ms > 0 && { startTime: Date.now() - ms },
-  }, context);
+  const options: SpanOptions = { kind: SpanKind.CONSUMER, attributes };
+  if (isBatch) options.links = linksTo(messages);
+  if (ms > 0) options.startTime = Date.now() - ms;
+  const span = tracer.startSpan(`${OPERATION} ${message.topic}`, options, context);
   // What follows is of no use to a sampler, and not free.
   if (!span.isRecording()) return span;
   span.setAttribute(ATTRIBUTES.attempt, attempt);

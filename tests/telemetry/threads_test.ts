@@ -2,13 +2,18 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "#std/testing/bdd";
-import { createParallelConsumer, type KafkaThreadsError, ThreadManager } from "../../mod.ts";
+import {
+  createOrderedConsumer,
+  createParallelConsumer,
+  type KafkaThreadsError,
+  ThreadManager,
+} from "../../mod.ts";
 import { Instrumentation } from "../../src/telemetry/instrumentation.ts";
 import { anyKafka, createTopic, produce, uniqueName } from "../support/kafka/mod.ts";
 import { recordingLogger } from "../executor/work.ts";
 import type { SentSpan } from "./fixtures/register.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
-import { origin } from "./sdk.ts";
+import { origin, TestSdk } from "./sdk.ts";
 
 const slow = { timeout: 60_000 };
 
@@ -138,6 +143,56 @@ describe("a module that registers an SDK", () => {
     assert.equal(managed.state, "failed");
     assert.equal(consumer.state, "failed");
     for (const { closed } of [managed, consumer]) await assert.rejects(closed);
+  });
+});
+
+describe("the program's own SDK", () => {
+  it("is told of what runs on the program's thread", slow, async () => {
+    const [bootstrapServers, topic] = await topicOf([1, 2]);
+    using sdk = new TestSdk();
+    const kafka = (groupId: string) => ({
+      bootstrapServers,
+      groupId,
+      topics: [topic],
+      startFrom: "earliest" as const,
+      thread: "inline" as const,
+    });
+    const logger = recordingLogger();
+    let booked = Promise.withResolvers<void>();
+    const book = (n: unknown) => {
+      if (n === 2) booked.resolve();
+    };
+    const consumer = createOrderedConsumer({
+      ...kafka(`shop.${topic}`),
+      handler: (_context, n) => book(n),
+      logger,
+    });
+    const managed = new ThreadManager({
+      consumer: kafka(`managed.${topic}`),
+      onMessage: (message) => book(message.json()),
+      name: "managed",
+      logger,
+    });
+    for (const [runs, name] of [[consumer, consumer.name], [managed, "managed"]] as const) {
+      const before = sdk.spans.length;
+      await runs.start();
+      await booked.promise;
+      await runs.stop();
+      booked = Promise.withResolvers();
+      const spans = sdk.spans.slice(before);
+      const parents = spans.filter((span) => span.name === `process ${topic}`)
+        .map(({ parentSpanContext }) => parentSpanContext?.spanId);
+      assert.deepEqual(parents, [1, 2].map((n) => origin(n).spanId));
+      const names = new Set(spans.map((span) => span.name));
+      for (const own of [`${name}.pump`, "kafka.consume", "kafka.work_queue_put", "kafka.commit"]) {
+        assert(names.has(own), own);
+      }
+    }
+    const figures = await sdk.figures();
+    const sum = (metric: string) =>
+      figures.filter(({ name }) => name === metric).reduce((sum, { value }) => sum + value, 0);
+    assert.equal(sum("messaging.client.consumed.messages"), 4);
+    assert.equal(sum("messaging.process.duration"), 4);
   });
 });
 
