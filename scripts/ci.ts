@@ -6,28 +6,20 @@
 import process from "node:process";
 import { runCommand } from "./support/processes.ts";
 import { summary } from "./support/junit.ts";
+import { progress } from "./support/progress.ts";
 import { printExceptions, runTests, testRunOptions } from "./support/test_run.ts";
 
-/** What is checked before the tests, each by a command of this very Deno. */
+/** What is checked besides, each by a command of this very Deno, what takes longest first. */
 const CHECKS: Record<string, readonly string[]> = {
-  "the formatting": ["fmt", "--check"],
-  "the linter": ["lint"],
+  // At once, so that what all of them import is looked at once.
   "the types and the examples in comments": [
-    "check",
-    "--quiet",
-    "--doc",
-    "mod.ts",
-    "src",
-    "workers",
+    ...["check", "--quiet", "--doc"],
+    ...["mod.ts", "src", "workers", "tests", "bench", "examples", "scripts"],
   ],
-  "the types of all that is not published": [
-    "check",
-    "--quiet",
-    "tests",
-    "bench",
-    "examples",
-    "scripts",
-  ],
+  // A tree with changes in it is fine: nothing is published.
+  "what JSR would refuse": ["publish", "--dry-run", "--allow-dirty"],
+  "the linter": ["lint"],
+  "the formatting": ["fmt", "--check"],
   "the documentation of all that is public": [
     "doc",
     "--lint",
@@ -38,30 +30,26 @@ const CHECKS: Record<string, readonly string[]> = {
     "workers/poller.ts",
     "workers/handler.ts",
   ],
-  // A tree with changes in it is fine: nothing is published.
-  "what JSR would refuse": ["publish", "--dry-run", "--allow-dirty"],
 };
 
 /** How long all of it may take: a machine that waits longer would end it without a word. */
 const LIMIT_MS = 24 * 60_000;
 
 async function main(): Promise<number> {
-  const began = performance.now();
   let passed = 0;
   const failed: string[] = [];
-  for (const [what, args] of Object.entries(CHECKS)) {
+  const checks = Object.entries(CHECKS).map(([what, args]) => async () => {
     const { code, output } = await runCommand([process.execPath, ...args], { quiet: true });
-    console.log(`${code === 0 ? "passed" : "FAILED"}  ${what}: deno ${args.join(" ")}`);
-    if (code === 0) passed++;
-    else {
-      console.log(output);
-      failed.push(`${what}: deno ${args.join(" ")}`);
-    }
-  }
+    progress.line(`${code === 0 ? "passed" : "FAILED"}  ${what}: deno ${args.join(" ")}`);
+    if (code === 0) return void passed++;
+    progress.line(output);
+    failed.push(`${what}: deno ${args.join(" ")}`);
+  });
 
   const result = await runTests({
     ...testRunOptions({ timings: true }),
-    limitMs: LIMIT_MS - (performance.now() - began),
+    first: checks,
+    limitMs: LIMIT_MS,
   });
   result.passed += passed;
   result.failed.unshift(...failed);

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
-import process from "node:process";
 import type { BrokerKind } from "../../tests/support/kafka/shared.ts";
 import { summary, type Tally } from "./junit.ts";
 import type { BorrowedKafka } from "./kafka.ts";
+import { progress } from "./progress.ts";
 import type { Runtime } from "./runtimes.ts";
 import type { TestFile } from "./test_files.ts";
 import { jobName, planJobs, runJob, type TestJob, type TestJobResult } from "./test_jobs.ts";
@@ -146,20 +146,6 @@ export class Pass {
     return `${this.#runtime.name} ${this.#runtime.version}, ${this.#broker}`;
   }
 }
-
-/** Dots for what went well, lines for all else. */
-const progress = {
-  dots: 0,
-  dot(): void {
-    this.dots++;
-    process.stdout.write(".");
-  },
-  line(text: string): void {
-    if (this.dots > 0) process.stdout.write("\n");
-    this.dots = 0;
-    console.log(text);
-  },
-};
 
 function seconds(ms: number): string {
   return `${(ms / 1_000).toFixed(1)} s`;

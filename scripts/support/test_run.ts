@@ -25,6 +25,8 @@ export interface TestRunOptions {
   timings?: boolean;
   /** After so many milliseconds all that has not ended has failed; default: never. */
   limitMs?: number;
+  /** What else is done, before the tests, each in the place of a process of tests; default: nothing. */
+  first?: readonly (() => Promise<void>)[];
 }
 
 /**
@@ -36,7 +38,7 @@ export interface TestRunOptions {
  * @throws {Error} If no file matches.
  */
 export async function runTests(
-  { runtimes, brokers, only, timings = false, limitMs = Infinity }: TestRunOptions,
+  { runtimes, brokers, only, timings = false, limitMs = Infinity, first = [] }: TestRunOptions,
 ): Promise<TestRunResult> {
   const deadline = performance.now() + limitMs;
   const files = await findTests(only);
@@ -58,12 +60,13 @@ export async function runTests(
   try {
     const passes = planPasses(files, available, brokers);
     const turns = passes.flatMap((pass) => pass.jobs.map((job) => ({ pass, job })));
-    await inParallel(JOBS, turns, async ({ pass, job }, index) => {
+    const tests = turns.map(({ pass, job }, index) => async () => {
       // So that it has come up when the first test wants it.
       turns[index + JOBS]?.pass.kafka.start();
       const isLast = await pass.run(job, { folder, deadline });
       if (isLast) await pass.finish(result, timings);
     });
+    await inParallel(JOBS, [...first, ...tests]);
   } finally {
     removeFolder();
     process.off("exit", removeFolder);
@@ -95,15 +98,11 @@ function planPasses(
   });
 }
 
-/** Does something for each item, in order and so many at once. */
-async function inParallel<T>(
-  width: number,
-  items: readonly T[],
-  work: (item: T, index: number) => Promise<void>,
-): Promise<void> {
-  const turns = items.entries();
+/** Does these, in order and so many at once. */
+async function inParallel(width: number, tasks: readonly (() => Promise<void>)[]): Promise<void> {
+  const left = tasks.values();
   await Promise.all(Array.from({ length: width }, async () => {
-    for (const [index, item] of turns) await work(item, index);
+    for (const task of left) await task();
   }));
 }
 
