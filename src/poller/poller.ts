@@ -85,7 +85,7 @@ export class Poller {
   readonly #polled = new PollSizes();
   readonly #telemetry: PollerTelemetry;
   #instrumentation: Instrumentation = Instrumentation.none;
-  #endingSince = 0;
+  #endingSince: number | null = null;
 
   constructor(
     channel: Channel<ToPoller, FromPoller>,
@@ -152,7 +152,7 @@ export class Poller {
     if (this.#ending === null || (this.#ending.reason !== "failed" && ending.reason === "failed")) {
       this.#ending = ending;
     }
-    if (!this.#stop.signal.aborted) this.#endingSince = this.#surroundings.now();
+    this.#endingSince ??= this.#surroundings.now();
     this.#stop.abort();
     for (const listener of this.#stopListeners) listener();
   }
@@ -485,7 +485,8 @@ export class Poller {
   /** Within the time of the stop: what is late counts as a stop that has failed. */
   async #shutDownInstrumentation(): Promise<void> {
     const { stopTimeoutMs = 0 } = this.#options.instrumentation ?? {};
-    const spentMs = this.#surroundings.now() - this.#endingSince;
+    const now = this.#surroundings.now();
+    const spentMs = now - (this.#endingSince ?? now);
     const leftMs = Math.max(stopTimeoutMs / 10, stopTimeoutMs * 0.9 - spentMs);
     const error = await this.#instrumentation.shutdown(Math.min(SHUTDOWN_TIMEOUT_MS, leftMs));
     if (error !== null) {
