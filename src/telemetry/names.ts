@@ -1,6 +1,7 @@
 /**
  * Names of spans, attributes and metrics: those of OpenTelemetry's conventions for messaging in version
- * 1.43.0, the last one in which everything of Kafka is below `messaging`, as in all versions before it.
+ * 1.43.0. Version 1.45.0 renames some (`messaging.system.name`, `kafka.offset`), and is not final either:
+ * these are what tools know.
  */
 
 /** How the library calls itself to an SDK. */
