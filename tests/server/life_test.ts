@@ -93,14 +93,14 @@ describe("a service's life", options, () => {
       await service.line("log info Kafka consumer started");
       await until(async () => (await probe(url)).live === 503);
       const ms = performance.now() - since;
-      assert(ms > OVERTIME_MS && ms < OVERTIME_MS + 5_000, `it took ${ms} ms`);
+      assert(ms > OVERTIME_MS - 1_000 && ms < OVERTIME_MS + 6_000, `it took ${ms} ms`);
       service.kill("SIGTERM");
       await service.line("log info Stopping, as SIGTERM was received");
       const signalled = performance.now();
       service.kill("SIGINT");
       const { code, signal } = await service.ended;
       assert.deepEqual({ code, signal }, { code: 130, signal: null });
-      assert(performance.now() - signalled < 3_000, "it did not end at once");
+      assert(performance.now() - signalled < 5_000, "it did not end at once");
     },
   );
 
