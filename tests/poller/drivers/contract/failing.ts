@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { endOffsets, produce, startKafka, uniqueName } from "../../../support/kafka/mod.ts";
+import { endOffsets, produce, uniqueName } from "../../../support/kafka/mod.ts";
 import { range } from "./member.ts";
 import { makeTopic, type Place } from "./place.ts";
 
 /** Scenarios about brokers that fail. */
-export function failing({ scenario, member }: Place): void {
+export function failing({ scenario, member, ownKafka }: Place): void {
   scenario("outlives a broker that is killed and comes back", async (scope) => {
-    const kafka = scope.use(await startKafka());
+    const kafka = await ownKafka(scope);
     const server = kafka.bootstrapServers;
     const [broker] = kafka.brokers;
     const topic = uniqueName("contract");

@@ -1,10 +1,13 @@
+import { after } from "#std/testing/bdd";
 import type { CreateDriver } from "../../../../src/driver.ts";
 import {
   createTopic,
   endOffsets,
   kafkaAvailable,
+  type KafkaCluster,
   type SharedKafka,
   sharedKafka,
+  startKafka,
   type TopicOptions,
   uniqueName,
 } from "../../../support/kafka/mod.ts";
@@ -28,6 +31,8 @@ export interface Place {
   options: ContractOptions;
   /** The Kafka all scenarios share. */
   kafka(): Promise<SharedKafka>;
+  /** A Kafka that no other scenario has until the scope ends, and that makes topics by itself. */
+  ownKafka(scope: AsyncDisposableStack): Promise<KafkaCluster>;
   /** Makes a driver; it closes with the scope. */
   member(scope: AsyncDisposableStack, options: MemberOptions): Promise<Member>;
   /** Makes a topic and a group of their own on the shared Kafka. */
@@ -71,7 +76,7 @@ function warmKafka(): Promise<SharedKafka> {
   })();
 }
 
-/** Prepares the place in which a driver is tested. */
+/** Prepares the place in which a driver is tested; to be called within a `describe`. */
 export function preparePlace(driver: URL, options: ContractOptions, scenario: Scenario): Place {
   const loaded = async () => (await import(driver.href)).default as CreateDriver;
   return {
@@ -79,6 +84,7 @@ export function preparePlace(driver: URL, options: ContractOptions, scenario: Sc
     driver,
     options,
     kafka: warmKafka,
+    ownKafka: oneAfterTheOther(),
     async member(scope, options) {
       return scope.use(await Member.create(await loaded(), options));
     },
@@ -92,6 +98,21 @@ export function preparePlace(driver: URL, options: ContractOptions, scenario: Sc
         topics: [topic],
       };
     },
+  };
+}
+
+/** One Kafka for all who want one of their own: Apache Kafka takes seconds of a core to start. */
+function oneAfterTheOther(): Place["ownKafka"] {
+  let own: Promise<KafkaCluster> | undefined;
+  let free: Promise<void> = Promise.resolve();
+  after(async () => await (await own?.catch(() => undefined))?.stop());
+  return async (scope) => {
+    const before = free;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    free = promise;
+    scope.defer(resolve);
+    await before;
+    return await (own ??= startKafka({ config: { "auto.create.topics.enable": "true" } }));
   };
 }
 

@@ -10,7 +10,7 @@ import {
   type KafkaThreadsError,
   TopicNotFoundError,
 } from "../../../../src/errors.ts";
-import { endOffsets, produce, startKafka, uniqueName } from "../../../support/kafka/mod.ts";
+import { endOffsets, produce, uniqueName } from "../../../support/kafka/mod.ts";
 import { type Member, range } from "./member.ts";
 import { makeTopic, type Place } from "./place.ts";
 
@@ -18,7 +18,7 @@ import { makeTopic, type Place } from "./place.ts";
 const BOUNDED_MS = 15_000;
 
 /** Scenarios about what is produced. */
-export function producing({ scenario, member, subscription, kafka }: Place): void {
+export function producing({ scenario, member, subscription, kafka, ownKafka }: Place): void {
   scenario("produces exactly what it is given", async (scope) => {
     const subscribed = await subscription();
     const [topic] = subscribed.topics;
@@ -269,7 +269,7 @@ export function producing({ scenario, member, subscription, kafka }: Place): voi
   });
 
   scenario("produces to what brokers make, and outlives their failures", async (scope) => {
-    const kafka = scope.use(await startKafka({ config: { "auto.create.topics.enable": "true" } }));
+    const kafka = await ownKafka(scope);
     const server = kafka.bootstrapServers;
     const [broker] = kafka.brokers;
     const topic = uniqueName("contract");
