@@ -99,7 +99,9 @@ async function factsOf(
     throw new OptionsError([{ option: "probe", value: printValue(probe), expected }]);
   }
   const asks = state === "running" && run !== null && probe !== "started";
-  const answers = asks && await run.ping(ANSWER_TIMEOUT_MS);
+  // Who asks for a probe gives up soon, and asks again and again.
+  const answers = asks &&
+    await (probe === "health" ? run.ping(ANSWER_TIMEOUT_MS) : run.pingSoon(ANSWER_TIMEOUT_MS));
   // It may have ended while it was asked.
   const error = run?.error ?? null;
   const facts: HealthFacts = {

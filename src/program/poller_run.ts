@@ -204,6 +204,11 @@ export abstract class PollerRun {
     return this.#thread.ping(timeoutMs);
   }
 
+  /** The same, but an answer of the last second does where a newer one takes its time. */
+  pingSoon(timeoutMs: number): Promise<boolean> {
+    return this.#thread.pingSoon(timeoutMs);
+  }
+
   /** Posts a message to the thread. */
   protected post(message: ToPoller, transfer: MessagePort[] = []): void {
     this.#thread.post(message, transfer);

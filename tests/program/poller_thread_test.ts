@@ -66,6 +66,19 @@ describe("ping() of a PollerThread", () => {
     end();
   });
 
+  it("does without a newer answer where the last one is fresh, for those in a hurry", async () => {
+    const { thread, worker, end } = await started();
+    // There is none yet.
+    assert.equal(await thread.pingSoon(10), false);
+    worker.answer(1);
+    const begun = performance.now();
+    assert.equal(await thread.pingSoon(60_000), true);
+    assert(performance.now() - begun < 1_500, "it has waited for an answer that never came");
+    assert.deepEqual(worker.asked, [1, 2]);
+    end();
+    assert.equal(await thread.pingSoon(60_000), false);
+  });
+
   it("is answered at once when the thread is ended", async () => {
     const { thread, end } = await started();
     const asked = thread.ping(60_000);
