@@ -3,7 +3,7 @@ import { brokerKind, type KafkaCluster, startKafka } from "../../support/kafka/m
 import { sideBySide } from "../../support/side_by_side.ts";
 
 /** A process of the embedded broker costs little; Apache Kafka costs a core for some seconds. */
-const AT_ONCE = { embedded: 5, apache: 2 }[brokerKind];
+const AT_ONCE = { embedded: 3, apache: 2 }[brokerKind];
 
 /** Tests that do to a Kafka what nobody else may see. */
 export interface OwnKafka {
