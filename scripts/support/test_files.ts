@@ -72,7 +72,7 @@ export async function findTests(only: string | undefined): Promise<TestFile[]> {
  */
 const TAKES_TURNS = new RegExp(
   [
-    /^tests\/(?:consumer|thread_manager)\/(?!core_test|fault_)/,
+    /^tests\/(?:consumer|thread_manager)\/(?!core_test|fault_(?:broker|rebalance|security))/,
     /^tests\/consumer_chaos\/(?:busy_threads|endless_loop|stuck_key)_test/,
     /^tests\/testing\//,
   ].map(({ source }) => source).join("|"),
