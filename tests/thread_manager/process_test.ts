@@ -102,8 +102,11 @@ describe("a program with a ThreadManager", needsKafka, () => {
     const { stdout, stderr, code } = await child.ended;
     assert.equal(code, 0);
     const name = `kafka_consumer.program-${topic}`;
-    assert(stdout.includes(`Kafka consumer started consuming in thread '${name}'\n`));
-    assert(stdout.endsWith("Kafka consumer thread stopped.\n"), stdout);
+    const lines = stdout.split("\n");
+    // Each line is followed by its fields, as the console prints them.
+    const line = (text: string) => lines.find((line) => line.startsWith(text));
+    assert(line(`Kafka consumer started consuming in thread '${name}'`)?.includes(name, 60), stdout);
+    assert(line("Kafka consumer thread stopped.")?.includes(name), stdout);
     assert.equal(stderr, "");
   });
 });
