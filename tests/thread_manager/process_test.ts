@@ -105,7 +105,10 @@ describe("a program with a ThreadManager", needsKafka, () => {
     const lines = stdout.split("\n");
     // Each line is followed by its fields, as the console prints them.
     const line = (text: string) => lines.find((line) => line.startsWith(text));
-    assert(line(`Kafka consumer started consuming in thread '${name}'`)?.includes(name, 60), stdout);
+    assert(
+      line(`Kafka consumer started consuming in thread '${name}'`)?.includes(name, 60),
+      stdout,
+    );
     assert(line("Kafka consumer thread stopped.")?.includes(name), stdout);
     assert.equal(stderr, "");
   });
