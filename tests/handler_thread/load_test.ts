@@ -116,8 +116,8 @@ describe("a handler module", () => {
     const { seen } = await rig.until("up");
     const batch = rig.work(seen, [{ do: "log" }]);
     await rig.untilTold(seen, "finished", `${batch}:0`);
-    const line = rig.logger.lines.find(({ message }) => message === "handled")!;
-    const { error, ...position } = line.fields!;
+    const { fields } = await rig.untilLogged("handled");
+    const { error, ...position } = fields!;
     assert.deepEqual(position, { thread: "handler 0", topic: "orders", partition: 3, offset: 0 });
     assert(error instanceof RangeError);
     assert.equal(error.message, "of the log");

@@ -1,5 +1,6 @@
 // Handler threads with a test in the poller's place.
 import type { ThreadError } from "../../src/errors.ts";
+import type { Logger } from "../../src/logger.ts";
 import { HandlerThreads, type HandlerThreadsOptions } from "../../src/program/handler_threads.ts";
 import { type PortChannel, portChannel } from "../../src/threads/port_channel.ts";
 import type { FromExecutor, ToExecutor } from "../../src/threads/work.ts";
@@ -21,7 +22,8 @@ export type Happening =
   | { what: "down"; thread: number; error: ThreadError }
   | { what: "abandoned"; thread: number }
   | { what: "giveUp"; error: ThreadError }
-  | { what: "report"; thread: number };
+  | { what: "report"; thread: number }
+  | { what: "log" };
 
 /** Handler threads, and everything that they have told. */
 export class Rig implements AsyncDisposable {
@@ -41,7 +43,7 @@ export class Rig implements AsyncDisposable {
       executor: executorOptions(),
       restarts: { max: 3, withinMs: 60_000 },
       startTimeoutMs: 20_000,
-      logger: this.logger,
+      logger: this.#listened(this.logger),
       ...some,
     }, {
       up: (thread, port) => this.#up(thread, port),
@@ -78,9 +80,27 @@ export class Rig implements AsyncDisposable {
     while (!seen[list].includes(name)) await this.#happened.promise;
   }
 
+  /** Waits for a line of the log: it takes another way than what a thread tells. */
+  async untilLogged(message: string) {
+    for (;;) {
+      const line = this.logger.lines.find((line) => line.message === message);
+      if (line !== undefined) return line;
+      await this.#happened.promise;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.threads.stop(5_000);
     for (const { channel } of this.seen) channel.close();
+  }
+
+  #listened(logger: Logger): Logger {
+    const at =
+      (level: "debug" | "info" | "warn" | "error"): Logger["info"] => (message, fields) => {
+        logger[level](message, fields);
+        this.#tell({ what: "log" });
+      };
+    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
 
   #up(thread: number, port: MessagePort): void {

@@ -67,7 +67,8 @@ for (const { name, consumer } of [VARIANTS[0]!, VARIANTS[3]!]) {
         const began = performance.now();
         const error = await rejection(manager.start());
         const took = performance.now() - began;
-        assert(took < START_TIMEOUT_MS + 4_000, `it took ${took} ms`);
+        // Less than without the limit; how much more than it, depends on how busy the machine is.
+        assert(took < START_TIMEOUT_MS + 15_000, `it took ${took} ms`);
         assert(StartTimeoutError.is(error), `${error}`);
         if (error.cause !== undefined) {
           const { cause } = error;
