@@ -22,8 +22,7 @@ export type Happening =
   | { what: "down"; thread: number; error: ThreadError }
   | { what: "abandoned"; thread: number }
   | { what: "giveUp"; error: ThreadError }
-  | { what: "report"; thread: number }
-  | { what: "log" };
+  | { what: "report"; thread: number };
 
 /** Handler threads, and everything that they have told. */
 export class Rig implements AsyncDisposable {
@@ -98,7 +97,7 @@ export class Rig implements AsyncDisposable {
     const at =
       (level: "debug" | "info" | "warn" | "error"): Logger["info"] => (message, fields) => {
         logger[level](message, fields);
-        this.#tell({ what: "log" });
+        this.#wake();
       };
     return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
@@ -121,6 +120,10 @@ export class Rig implements AsyncDisposable {
 
   #tell(happening: Happening): void {
     this.happenings.push(happening);
+    this.#wake();
+  }
+
+  #wake(): void {
     this.#happened.resolve();
     this.#happened = Promise.withResolvers();
   }
