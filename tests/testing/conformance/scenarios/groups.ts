@@ -95,24 +95,28 @@ export const groupScenarios: readonly Scenario[] = [
     "refuses the commit of a member whose session has ended",
     { methods: ["committed"], features: ["commit"] },
     async (scene) => {
-      const topic = await scene.topic({ partitions: 2 });
-      const groupId = scene.name("asleep");
-      const options = { groupId, topics: [topic], sessionTimeoutMs: SHORT_SESSION_MS };
-      await scene.client.write(topic, [{ value: "0" }], { partition: 0 });
-      const sleeper = scene.joinInProcess({ ...options, givesUp: true });
-      await sleeper.member.until(({ assigned, records }) =>
-        assigned?.length === 2 && records.length === 1
-      );
-      sleeper.freeze!();
-      const heir = scene.join(options);
-      await heir.until(({ assigned, records }) => assigned?.length === 2 && records.length === 1);
-      // It is in its input before it wakes.
-      const late = refusal(sleeper.member.commit!([{ topic, partition: 0, offset: 1 }]));
-      sleeper.thaw!();
-      const name = await late;
-      assert(FENCED.includes(name), name);
-      const [committed] = await scene.client.committed(groupId, topic, [0]);
-      assert.equal(committed!.offset, -1);
+      for (let attempt = 1;; attempt++) {
+        const topic = await scene.topic({ partitions: 2 });
+        const groupId = scene.name("asleep");
+        const options = { groupId, topics: [topic], sessionTimeoutMs: SHORT_SESSION_MS };
+        await scene.client.write(topic, [{ value: "0" }], { partition: 0 });
+        const sleeper = scene.joinInProcess({ ...options, givesUp: true });
+        await sleeper.member.until(({ assigned, records }) =>
+          assigned?.length === 2 && records.length === 1
+        );
+        sleeper.freeze!();
+        const heir = scene.join(options);
+        await heir.until(({ assigned, records }) => assigned?.length === 2 && records.length === 1);
+        // It is in its input before it wakes.
+        const late = refusal(sleeper.member.commit!([{ topic, partition: 0, offset: 1 }]));
+        sleeper.thaw!();
+        const name = await late;
+        // A client with a thread of its own may have joined anew before it commits; not every time.
+        if (name === "NONE" && attempt < 3) continue;
+        assert(FENCED.includes(name), name);
+        const [committed] = await scene.client.committed(groupId, topic, [0]);
+        return assert.equal(committed!.offset, -1);
+      }
     },
   ),
 
