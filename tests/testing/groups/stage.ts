@@ -13,6 +13,12 @@ import { syncGroup } from "../../../src/testing/protocol/messages/sync_group.ts"
 import { subscription } from "./bytes.ts";
 import { connectRawClient, type RawClient } from "./raw_client.ts";
 
+/** How long a group may take to be in a state. */
+const PATIENCE_MS = 8_000;
+
+/** A state was not seen: on a machine that is busy elsewhere, its time may be over before one looks. */
+export class MissedError extends Error {}
+
 /** Differences between what one says and what it would say by itself. */
 interface Said {
   version?: number;
@@ -193,9 +199,16 @@ export class Stage {
     return groups[0]!.groupState;
   }
 
-  /** Asks for the group's state until it is that: nobody tells. */
+  /**
+   * Asks for the group's state until it is that: nobody tells.
+   *
+   * @throws {MissedError} If it never is: it may have been over before it was asked for.
+   */
   async reaches(state: string): Promise<void> {
-    while (await this.state() !== state);
+    const deadline = performance.now() + PATIENCE_MS;
+    while (await this.state() !== state) {
+      if (performance.now() > deadline) throw new MissedError(`The group was never "${state}"`);
+    }
   }
 
   /** All that was answered, in the order of asking. */
