@@ -2,7 +2,7 @@
 
 import { INVALID_SPAN_CONTEXT, type Span, trace } from "@opentelemetry/api";
 import type { ConsumerIdentity, MiddlewareContext } from "../handler.ts";
-import type { Logger } from "../logger.ts";
+import { type Logger, withFields } from "../logger.ts";
 import type { Message } from "../message.ts";
 import type { ObservedCall } from "../telemetry/process_telemetry.ts";
 
@@ -78,7 +78,11 @@ export class CallContext implements MiddlewareContext {
   }
 
   get logger(): Logger {
-    return this.#logger ??= positionLogger(this.#scope.logger, this.message);
+    if (this.#logger === null) {
+      const { topic, partition, offset } = this.message;
+      this.#logger = withFields(this.#scope.logger, { topic, partition, offset });
+    }
+    return this.#logger;
   }
 
   get span(): Span {
@@ -94,10 +98,4 @@ export class CallContext implements MiddlewareContext {
     };
     abortReason = (context) => context.#reason;
   }
-}
-
-function positionLogger(logger: Logger, { topic, partition, offset }: Message): Logger {
-  const at = (level: "debug" | "info" | "warn" | "error"): Logger["info"] => (message, fields) =>
-    logger[level](message, { topic, partition, offset, ...fields });
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

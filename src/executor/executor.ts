@@ -34,8 +34,6 @@ import { WorkQueue } from "./work_queue.ts";
 
 /** How long a handler may go on after its signal has aborted before that is told. */
 const OVERDUE_GRACE_MS = 5_000;
-/** How long handlers may follow each other before the event loop gets a turn. */
-const SLICE_MS = 5;
 
 /** A call of the handler that has not ended yet. */
 interface Call {
@@ -123,7 +121,6 @@ export class Executor {
   readonly #laps: Laps;
 
   #scheduled = false;
-  #sliceBegan = 0;
   #sliceOver = false;
   /** Whether this slice has begun a message that must begin alone. */
   #alone = false;
@@ -335,8 +332,7 @@ export class Executor {
     }
     // Once in a slice: asking whether there is an SDK is not for free.
     this.#invoke = this.#telemetry?.look() ? this.#observe : this.#handler;
-    this.#sliceBegan = this.#laps.begin();
-    this.#slice.begin(this.#sliceBegan);
+    this.#slice.begin(this.#laps.begin());
     this.#sliceOver = false;
     this.#alone = false;
     this.#begunInSlice = 0;
@@ -647,7 +643,7 @@ export class Executor {
     const ms = now - call.beganAt;
     // What it took before it had to wait has been counted with the others of its slice.
     this.#busyMs += now - call.waitsSince;
-    if (now - this.#sliceBegan >= SLICE_MS) this.#sliceOver = true;
+    if (this.#slice.over(now)) this.#sliceOver = true;
     const { run, index, batch } = call;
     if (batch !== null) this.#settleBatch(call, batch, thrown, ms);
     else if (thrown === null) this.#finishTimed(run.messages, index, ms);

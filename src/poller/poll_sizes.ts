@@ -3,6 +3,14 @@
 import type { DriverBatch } from "../driver.ts";
 import { POLL_SIZE_BOUNDS, type PollCounts } from "../threads/messages.ts";
 
+/** How many messages there are in these batches. */
+export function countMessages(batches: readonly DriverBatch[]): number {
+  return batches.reduce(
+    (sum, { records }) => sum + ("count" in records ? records.count : records.length),
+    0,
+  );
+}
+
 /** Sizes of polls since the start. */
 export class PollSizes {
   readonly #sizes = new Array<number>(POLL_SIZE_BOUNDS.length + 1).fill(0);
@@ -11,10 +19,7 @@ export class PollSizes {
 
   /** Counts one poll; one without messages does not count. */
   add(batches: readonly DriverBatch[]): void {
-    const messages = batches.reduce(
-      (sum, { records }) => sum + ("count" in records ? records.count : records.length),
-      0,
-    );
+    const messages = countMessages(batches);
     if (messages === 0) return;
     this.#polls++;
     this.#messages += messages;

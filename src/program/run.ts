@@ -112,7 +112,7 @@ export class Run extends PollerRun {
     const { owner, poller, logger } = this.options;
     const chosen = observedCallback(onMessage, poller, logger);
     runInside(owner, () => deliver(this.inbox, onMessage, chosen)).catch((error) => {
-      logger.error((error as Error).message, errorFields(error as Error));
+      logger.error((error as Error).message, errorFields(error));
       this.fail(error as HandlerError);
     });
   }

@@ -1,6 +1,5 @@
 /** Consumers as a program: started, served, stopped by signals, with an exit code. */
 
-import { isKafkaThreadsError } from "../errors.ts";
 import { type Logger, safeLogger } from "../logger.ts";
 import { listen, type Listening } from "./listen.ts";
 import { consumerList, type Monitored } from "./monitored.ts";
@@ -11,6 +10,7 @@ import {
   type ServeOptions,
 } from "./serve_options.ts";
 import { listenToSignals } from "./signals.ts";
+import { errorFields } from "../threads/log_fields.ts";
 
 /**
  * Runs consumers as a program: has a server answer for them, starts all of them, and stops them when
@@ -106,8 +106,7 @@ async function run(
       failures++;
       logger.error(`"${consumer.name}" has failed: ${messageOf(error)}`, {
         consumer: consumer.name,
-        ...positionOf(error),
-        error,
+        ...errorFields(error),
       });
       failed.resolve(`"${consumer.name}" has failed`);
     }
@@ -152,14 +151,6 @@ function listenToStopRequests({ signal, handleSignals }: ResolvedServeOptions): 
       signals?.[Symbol.dispose]();
     },
   };
-}
-
-function positionOf(error: unknown): Record<string, unknown> {
-  if (!isKafkaThreadsError(error)) return {};
-  const { topic, partition, offset } = error;
-  return Object.fromEntries(
-    Object.entries({ topic, partition, offset }).filter(([, value]) => value !== undefined),
-  );
 }
 
 function messageOf(error: unknown): string {

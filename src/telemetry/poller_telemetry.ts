@@ -11,6 +11,7 @@ import {
 } from "@opentelemetry/api";
 import type { DriverBatch, TopicPartition } from "../driver.ts";
 import type { Logger } from "../logger.ts";
+import { countMessages } from "../poller/poll_sizes.ts";
 import { errorType, noteError } from "./errors.ts";
 import { Guard } from "./guard.ts";
 import { ATTRIBUTES, DURATION_BOUNDS, METRICS, SPANS } from "./names.ts";
@@ -76,7 +77,7 @@ export class PollerTelemetry {
   /** A poll has ended, and what it has brought is handed over now. */
   polled(batches: readonly DriverBatch[], { beganAt, polledAt }: PollTimes): void {
     this.#guard.try(() => {
-      const count = countOf(batches);
+      const count = countMessages(batches);
       if (count === 0) return;
       this.#cycle(findTracer(), batches, count, { beganAt, polledAt });
       const instruments = this.#instruments.find();
@@ -84,7 +85,7 @@ export class PollerTelemetry {
       const figures = { ...this.#common, ...RECEIVE, ...placeOf(batches) };
       instruments.duration.record((polledAt - beganAt) / 1_000, figures);
       for (const batch of batches) {
-        instruments.consumed.add(countOf([batch]), {
+        instruments.consumed.add(countMessages([batch]), {
           ...this.#common,
           [ATTRIBUTES.operationName]: RECEIVE[ATTRIBUTES.operationName]!,
           ...placeOf([batch]),
@@ -182,13 +183,6 @@ export class PollerTelemetry {
 
 function operation(name: string, type: string): Attributes {
   return { [ATTRIBUTES.operationName]: name, [ATTRIBUTES.operationType]: type };
-}
-
-function countOf(batches: readonly DriverBatch[]): number {
-  return batches.reduce(
-    (sum, { records }) => sum + ("count" in records ? records.count : records.length),
-    0,
-  );
 }
 
 /** The topic and the partition, each where there is only one. */

@@ -8,8 +8,8 @@ import { decodeError, encodeError, type WireError } from "./error_wire.ts";
  * @param error What has happened.
  * @returns The fields.
  */
-export function errorFields(error: Error): Record<string, unknown> {
-  const { topic, partition, offset } = error as {
+export function errorFields(error: unknown): Record<string, unknown> {
+  const { topic, partition, offset } = Object(error) as {
     topic?: string;
     partition?: number;
     offset?: number;
